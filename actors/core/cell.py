@@ -1,0 +1,128 @@
+"""What stands behind an address: its mailbox, its present incarnation and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from aviary.actors.core.mailbox import Mailbox, MailboxStatistics
+from aviary.actors.core.message import Message, Value
+
+if TYPE_CHECKING:
+    from aviary.actors.core.address import Address
+    from aviary.actors.core.life import Life
+
+type State = Literal["starting", "running", "degraded", "backing_off", "stopping", "stopped", "parked"]
+"""One state an address, owned by its supervisor, never inferred from a cached flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellSettings:
+    """The limits of an address."""
+
+    mailbox: int = 1_000
+    """Work messages that may wait, also while the actor is between two incarnations."""
+    handler_limit: float | None = 30.0
+    """Seconds a handler may take before its incarnation counts as hung; `None` for no limit."""
+    poison_after: int = 3
+    """Incarnations in a row that a kind of message must kill to be set aside."""
+    poison_quarantine: float = 300.0
+    """Seconds a poisonous kind is set aside before it is given one more try."""
+
+    def __post_init__(self) -> None:
+        if self.mailbox < 1 or self.poison_after < 1:
+            raise ValueError("mailbox and poison_after are at least 1")
+        if self.handler_limit is not None and self.handler_limit <= 0:
+            raise ValueError("handler_limit is positive or None")
+
+
+class CellView(Value):
+    """A cell as the tree shows it. Times of day are Unix seconds, durations seconds."""
+
+    address: str
+    kind: Literal["supervisor", "worker"]
+    state: State
+    incarnation: int
+    restarts: int
+    mailbox: int
+    uptime: float
+    last_failure: str | None
+    attempt: int
+    next_try_at: float | None
+    degraded: str | None
+    poison: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Cell:
+    """The kernel's record of an address. Written by its supervisor and by its own incarnation."""
+
+    address: Address
+    parent: Address | None
+    kind: Literal["supervisor", "worker"] = "worker"
+    settings: CellSettings = field(default_factory=CellSettings)
+    state: State = "stopped"
+    life: Life | None = None
+    incarnation: int = 0
+    restarts: int = 0
+    started_at: float = 0.0
+    last_failure: str | None = None
+    attempt: int = 0
+    next_try_at: float | None = None
+    degraded: str | None = None
+    killer: type[Message[Any]] | None = None
+    """The kind of message that killed the last incarnation."""
+    kills: int = 0
+    """How many incarnations in a row it killed."""
+    poison: dict[type[Message[Any]], float] = field(default_factory=dict)
+    """Kinds that are set aside, each with the monotonic time until which it is."""
+    mailbox: Mailbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mailbox = Mailbox(self.settings.mailbox)
+
+    def note_kill(self, kind: type[Message[Any]], now: float) -> bool:
+        """Count a death in the handler of `kind`; whether the kind has just become poison."""
+        self.kills = self.kills + 1 if self.killer is kind else 1
+        self.killer = kind
+        if self.kills < self.settings.poison_after:
+            return False
+        self.poison[kind] = now + self.settings.poison_quarantine
+        return True
+
+    def note_survival(self, kind: type[Message[Any]]) -> bool:
+        """Note that `kind` was handled; whether it was on probation until now."""
+        if self.killer is not kind:
+            return False
+        self.killer, self.kills = None, 0
+        return self.poison.pop(kind, None) is not None
+
+    def is_poison(self, kind: type[Message[Any]], now: float) -> bool:
+        """Whether `kind` is set aside at this moment."""
+        until = self.poison.get(kind)
+        return until is not None and now < until
+
+    def view(self, now: float, monotonic: float) -> CellView:
+        """A frozen picture for the outside, given the time of day and the monotonic time."""
+        state: State = self.state
+        if state == "running" and self.degraded is not None:
+            state = "degraded"
+        uptime = monotonic - self.started_at if state in {"running", "degraded"} else 0.0
+        return CellView(
+            address=self.address,
+            kind=self.kind,
+            state=state,
+            incarnation=self.incarnation,
+            restarts=self.restarts,
+            mailbox=len(self.mailbox),
+            uptime=uptime,
+            last_failure=self.last_failure,
+            attempt=self.attempt,
+            next_try_at=None if self.next_try_at is None else now + self.next_try_at - monotonic,
+            degraded=self.degraded,
+            poison=tuple(sorted(kind.__name__ for kind in self.poison)),
+        )
+
+    def statistics(self) -> MailboxStatistics:
+        """Counts of the mailbox."""
+        return self.mailbox.statistics()

@@ -1,0 +1,118 @@
+"""Where actors run: a loop in a thread of its own, a thread of their own, or the test's one thread."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import uvloop
+
+from aviary.config.clock import Clock
+
+BEAT = 0.5
+"""Seconds between two signs of life of a loop; a loop that misses several is stuck."""
+
+JOIN_TIMEOUT = 2.0
+"""Seconds that a stopping loop's thread is waited for."""
+
+
+class Dispatcher(Protocol):
+    """Runs asynchronous actors."""
+
+    name: str
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that actors of this dispatcher run on."""
+        ...
+
+    def silence(self) -> float:
+        """Seconds since the loop's last sign of life."""
+        ...
+
+
+class LoopDispatcher:
+    """An event loop in a daemon thread. Python threads can't be killed: a stuck one is abandoned."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self.name = name
+        self._clock = clock
+        self._last_beat = clock.monotonic()
+        ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(ready,), name=f"dispatcher-{name}", daemon=True
+        )
+        self._thread.start()
+        self._loop = ready.result(timeout=10)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that actors of this dispatcher run on."""
+        return self._loop
+
+    def silence(self) -> float:
+        """Seconds since the loop's last sign of life."""
+        return self._clock.monotonic() - self._last_beat
+
+    def stop(self) -> None:
+        """End the loop; waits `JOIN_TIMEOUT` for its thread unless called from it."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(JOIN_TIMEOUT)
+
+    def _run(self, ready: "Future[asyncio.AbstractEventLoop]") -> None:
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.call_soon(self._beat, loop)
+        loop.call_soon(ready.set_result, loop)
+        try:
+            loop.run_forever()
+        finally:
+            cancel_all(loop)
+            loop.close()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._last_beat = self._clock.monotonic()
+        loop.call_later(BEAT, self._beat, loop)
+
+
+class BorrowedLoop:
+    """A loop that somebody else runs, such as the simulation's or a test's."""
+
+    def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.name = name
+        self._loop = loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that actors of this dispatcher run on."""
+        return self._loop
+
+    def silence(self) -> float:
+        """Always 0: whoever runs the loop watches it."""
+        return 0.0
+
+    def stop(self) -> None:
+        """Leave the loop to its owner."""
+
+
+def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel every task of a stopped loop and let each see its cancellation."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=JOIN_TIMEOUT))
+
+
+def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[..., Any], *args: object) -> None:
+    """Run `callback` on `loop`, at once if this is its thread; dropped if the loop is closed."""
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if running is loop:
+        callback(*args)
+    elif not loop.is_closed():
+        loop.call_soon_threadsafe(callback, *args)

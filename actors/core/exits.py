@@ -1,0 +1,71 @@
+"""Why an incarnation ended. Supervisors decide by the class."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """The actor ended by its own will, its work done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The actor ended because it was asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """An exception left a handler, a start or a background task."""
+
+    crash_id: str
+    error: str
+    """Type and text of the exception, one line."""
+    phase: Literal["start", "receive", "task", "release"] = "receive"
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """A handler ran over its limit; the incarnation was fenced off."""
+
+    crash_id: str
+    message_kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The incarnation was fenced off without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """A supervisor gave up: its children failed more often than its intensity allows."""
+
+    child: str
+    last_failure: str
+
+
+type Exit = Normal | Shutdown | Crash | Hung | Killed | Escalated
+
+
+def is_abnormal(reason: Exit) -> bool:
+    """Whether a transient child that ends so is restarted."""
+    return not isinstance(reason, Normal | Shutdown)
+
+
+def describe(reason: Exit) -> str:
+    """One line for people."""
+    match reason:
+        case Normal():
+            return "ended"
+        case Shutdown():
+            return "shut down"
+        case Crash(crash_id, error, phase):
+            return f"{error} (in {phase}, {crash_id})"
+        case Hung(crash_id, kind, seconds):
+            return f"hung in {kind} for {seconds:.1f} s ({crash_id})"
+        case Killed():
+            return "killed"
+        case Escalated(child, last_failure):
+            return f"gave up on {child}: {last_failure}"

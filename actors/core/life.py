@@ -1,0 +1,407 @@
+"""One incarnation of an actor: how it begins, handles messages, and ends exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from aviary.actors.core.dispatcher import call_on
+from aviary.actors.core.exits import Crash, Exit, Killed, Normal, Shutdown, describe
+from aviary.actors.core.mailbox import Fenced
+from aviary.actors.core.message import Message
+from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from aviary.actors.core.actor import Actor
+    from aviary.actors.core.cell import Cell
+    from aviary.actors.core.envelope import Envelope
+    from aviary.actors.core.system import System
+
+RELEASE_TIMEOUT = 5.0
+"""Default for the seconds an ending incarnation has to let go of what it holds before its successor may start."""
+
+TURN = 64
+"""Messages an actor handles in a row before it lets others on its loop run."""
+
+MAX_DEFERRED = 10_000
+"""Answers an incarnation may owe at one time."""
+
+
+class Stop(Message[None]):
+    """Control: end after the message at hand."""
+
+    control = True
+
+
+class Ignore(Exception):  # noqa: N818 - OTP's word
+    """Raised by `prepare`: there is nothing to do, the actor does not want to run."""
+
+
+class Started:
+    """The outcome of a start that succeeded; `extra` is what `prepare` returned."""
+
+    __slots__ = ("extra",)
+
+    def __init__(self, extra: object) -> None:
+        self.extra = extra
+
+
+class Deferred:
+    """A handler's promise to answer later; made by `AsyncActor.defer`."""
+
+    __slots__ = ("work",)
+
+    def __init__(self, work: Coroutine[Any, Any, object]) -> None:
+        self.work = work
+
+
+class Life:
+    """One incarnation. `alive` turns false once and for ever; what it sends afterwards does not count."""
+
+    def __init__(self, system: System, cell: Cell, actor: Actor) -> None:
+        self.system = system
+        self.cell = cell
+        self.actor = actor
+        self.number = cell.incarnation
+        self.serial = system.next_serial()
+        self.alive = True
+        self.began = False
+        self.finishing = False
+        """Set by a handler that wants its life to end normally once it has answered."""
+        self.reason: Exit = Normal()
+        self.handling: Envelope | None = None
+        self.handling_since = 0.0
+        self.deferred: dict[asyncio.Task[object], tuple[Envelope, float]] = {}
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.main: asyncio.Task[None] | None = None
+        self.thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._finished = False
+        kernel = system.kernel.loop
+        self.started: asyncio.Future[Started | Exit | Ignore] = kernel.create_future()
+        """Settled on the kernel loop once prepared, or with why there is no life."""
+        self.done: asyncio.Future[Exit] = kernel.create_future()
+        """Settled on the kernel loop when the incarnation has ended and let go of what it held."""
+
+    # Ending
+
+    def end(self, reason: Exit) -> bool:
+        """Fence this incarnation off. Whether this call was the one that did it."""
+        with self._lock:
+            if not self.alive:
+                return False
+            self.alive = False
+            self.reason = reason
+        self.cell.mailbox.detach(self)
+        error = self._error_for_askers(reason)
+        envelope = self.handling
+        if envelope is not None and not isinstance(reason, Normal):
+            envelope.refuse(error)
+        for owed, _ in tuple(self.deferred.values()):
+            owed.refuse(error)
+        self.actor.actor_stopped.set()
+        if self.loop is not None and self.main is not None and _current_task() is not self.main:
+            call_on(self.loop, self.main.cancel)
+        self.system.ending(self)
+        return True
+
+    def crash(self, error: BaseException, phase: str, envelope: Envelope | None = None) -> None:
+        """End because `error` left a handler, a start or a task; the asker is told the crash's id."""
+        crash_id = self.system.new_id("crash")
+        line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        detail = "".join(traceback.format_exception(error))
+        reason = Crash(crash_id, line, phase)  # type: ignore[arg-type]
+        if envelope is not None and self.alive:
+            envelope.refuse(ActorCrashed(self.cell.address, crash_id))
+        if self.end(reason):
+            self.system.crashed(self, reason, detail, envelope)
+
+    def finish(self) -> None:
+        """The incarnation holds nothing any more; callable from any thread, counts once."""
+        call_on(self.system.kernel.loop, self._finish)
+
+    def _finish(self) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        if not self.started.done():
+            self.started.set_result(self.reason)
+        self.done.set_result(self.reason)
+        self.system.ended(self)
+
+    def _error_for_askers(self, reason: Exit) -> BaseException:
+        if isinstance(reason, Crash):
+            return ActorCrashed(self.cell.address, reason.crash_id)
+        return Unavailable(f"{self.cell.address}: {describe(reason)}")
+
+    # Running
+
+    def settle_start(self, outcome: Started | Exit | Ignore) -> None:
+        """Tell the supervisor how the start went; callable from any thread."""
+
+        def settle() -> None:
+            if not self.started.done():
+                self.started.set_result(outcome)
+
+        call_on(self.system.kernel.loop, settle)
+
+    def is_over(self, envelope: Envelope) -> bool:
+        """Whether nobody waits for this answer any more; if so it is a dead letter."""
+        reply = envelope.reply
+        if reply is None:
+            return False
+        if reply.abandoned() or (
+            envelope.deadline is not None and self.system.clock.monotonic() >= envelope.deadline
+        ):
+            self.system.dead_letter(self.cell.address, envelope, "the asker has given up waiting")
+            return True
+        return False
+
+    def refused(self, envelope: Envelope, refusal: Refusal) -> None:
+        """A handler said no: that is an answer, and a dead letter if nobody asked."""
+        if envelope.reply is None:
+            self.system.dead_letter(self.cell.address, envelope, f"refused: {refusal.detail}")
+        else:
+            envelope.refuse(refusal)
+        self.survived(envelope)
+
+    def survived(self, envelope: Envelope) -> None:
+        """Note that a kind of message did not kill."""
+        cell = self.cell
+        if cell.killer is not None and cell.note_survival(type(envelope.message)):
+            self.system.alarms.clear(poison_alarm(cell.address, type(envelope.message)))
+
+    def defer(self, work: Coroutine[Any, Any, object], envelope: Envelope) -> None:
+        """Run `work` beside the mailbox and answer `envelope` with its outcome."""
+        if len(self.deferred) >= MAX_DEFERRED:
+            work.close()
+            envelope.refuse(Unavailable(f"{self.cell.address} owes too many answers"))
+            return
+        task = asyncio.ensure_future(_contained(work))
+        self.deferred[task] = (envelope, self.system.clock.monotonic())
+        task.add_done_callback(self._deferred_done)
+
+    def _deferred_done(self, task: asyncio.Task[object]) -> None:
+        envelope, _ = self.deferred.pop(task)
+        if task.cancelled():
+            if self.alive:
+                self.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
+            return
+        error = task.exception()
+        if not self.alive:
+            return
+        if error is None:
+            envelope.answer(task.result())
+            self.survived(envelope)
+        elif isinstance(error, Refusal):
+            self.refused(envelope, error)
+        else:
+            self.crash(error, "receive", envelope)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
+        task = asyncio.ensure_future(_contained(work))
+        task.set_name(f"{self.cell.address}:{name}")
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self.alive:
+            self.crash(error, "task")
+
+    async def run(self) -> None:
+        """The life of an actor on a loop."""
+        self.main = asyncio.current_task()
+        wakened = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            if await self._prepare():
+                self.cell.mailbox.attach(self, lambda: call_on(loop, wakened.set))
+                await self._serve(wakened)
+        except (Fenced, asyncio.CancelledError):
+            self.end(Killed())
+        finally:
+            await self._let_go()
+            self.finish()
+
+    async def _prepare(self) -> bool:
+        try:
+            extra = await _awaited(self.actor.prepare())
+        except Ignore as ignore:
+            self.end(Normal())
+            self.settle_start(ignore)
+            return False
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
+            self.crash(error, "start")
+            return False
+        if self.alive:
+            self.began = True
+            self.settle_start(Started(extra))
+        return self.alive
+
+    async def _serve(self, wakened: asyncio.Event) -> None:
+        mailbox = self.cell.mailbox
+        turn = 0
+        while self.alive:
+            envelope = mailbox.take(self)
+            if envelope is None:
+                turn = 0
+                await wakened.wait()
+                wakened.clear()
+                continue
+            turn += 1
+            if turn >= TURN:
+                turn = 0
+                await asyncio.sleep(0)
+            if envelope.reply is not None and self.is_over(envelope):
+                continue
+            if isinstance(envelope.message, Stop):
+                self.end(Shutdown())
+                return
+            await self._handle(envelope)
+
+    async def _handle(self, envelope: Envelope) -> None:
+        self.handling = envelope
+        self.handling_since = self.system.clock.monotonic()
+        try:
+            result = self.actor.receive(envelope.message)
+            if inspect.isawaitable(result):
+                result = await result
+        except Refusal as refusal:
+            if self.alive:
+                self.refused(envelope, refusal)
+        except Fenced:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError must not spread
+            self.crash(error, "receive", envelope)
+        else:
+            if not self.alive:
+                return
+            if isinstance(result, Deferred):
+                self.defer(result.work, envelope)
+                return
+            envelope.answer(result)
+            if self.cell.killer is not None:
+                self.survived(envelope)
+            if self.finishing:
+                self.end(Normal())
+        finally:
+            self.handling = None
+
+    async def _let_go(self) -> None:
+        pending = [*self.tasks, *self.deferred]
+        for task in pending:
+            task.cancel()
+        try:
+            async with asyncio.timeout(self.actor.release_timeout):
+                if pending:
+                    await asyncio.wait(pending)
+                await _awaited(self.actor.release())
+        except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
+            self.system.release_failed(self, error)
+
+    def run_in_thread(self) -> None:
+        """The life of an actor in a thread of its own."""
+        self.thread = threading.current_thread()
+        wakened = threading.Event()
+        try:
+            if self._prepare_in_thread():
+                self.cell.mailbox.attach(self, wakened.set)
+                self._serve_in_thread(wakened)
+        except Fenced:
+            self.end(Killed())
+        finally:
+            self.handling_since = self.system.clock.monotonic()
+            with contextlib.suppress(Fenced):
+                self._release_in_thread()
+            self.finish()
+
+    def _prepare_in_thread(self) -> bool:
+        try:
+            extra = self.actor.prepare()
+        except Ignore as ignore:
+            self.end(Normal())
+            self.settle_start(ignore)
+            return False
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
+            self.crash(error, "start")
+            return False
+        if self.alive:
+            self.began = True
+            self.settle_start(Started(extra))
+        return self.alive
+
+    def _serve_in_thread(self, wakened: threading.Event) -> None:
+        mailbox = self.cell.mailbox
+        while self.alive:
+            envelope = mailbox.take(self)
+            if envelope is None:
+                wakened.wait()
+                wakened.clear()
+                continue
+            if envelope.reply is not None and self.is_over(envelope):
+                continue
+            if isinstance(envelope.message, Stop):
+                self.end(Shutdown())
+                return
+            self._handle_in_thread(envelope)
+
+    def _handle_in_thread(self, envelope: Envelope) -> None:
+        self.handling = envelope
+        self.handling_since = self.system.clock.monotonic()
+        try:
+            result = self.actor.receive(envelope.message)
+        except Refusal as refusal:
+            if self.alive:
+                self.refused(envelope, refusal)
+        except Fenced:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not spread
+            self.crash(error, "receive", envelope)
+        else:
+            if self.alive:
+                envelope.answer(result)
+                self.survived(envelope)
+                if self.finishing:
+                    self.end(Normal())
+        finally:
+            self.handling = None
+
+    def _release_in_thread(self) -> None:
+        try:
+            self.actor.release()
+        except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
+            self.system.release_failed(self, error)
+
+
+def poison_alarm(address: str, kind: type[Message[Any]]) -> str:
+    """The name of the alarm that stands while a kind of message is set aside."""
+    return f"poison/{address}/{kind.__name__}"
+
+
+async def _contained[R](work: Coroutine[Any, Any, R]) -> R:
+    # asyncio lets these two out of the loop, which would end every actor on it.
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"{type(error).__name__} in a task") from error
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+async def _awaited(result: object) -> object:
+    return await result if inspect.isawaitable(result) else result
