@@ -1,0 +1,1 @@
+"""What may be asked and answered, one file a router."""
