@@ -1,0 +1,1 @@
+"""Where things run that are not part of the server's process."""

@@ -1,0 +1,30 @@
+.PHONY: run test check demo tree bench clean
+unexport PYTHONDONTWRITEBYTECODE
+
+run: ## Install what is needed and start the server
+	@.ci/bootstrap run
+	@.venv/bin/python run.py run
+
+demo: ## Start a server, deploy a bot on the simulated exchange, kill it and watch it heal
+	@.ci/bootstrap run
+	@.venv/bin/python run.py demo
+
+tree: ## Show the supervision tree of the running server
+	@.venv/bin/python run.py tree
+
+check: ## Style, types and layers
+	@.ci/bootstrap test
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: check ## Everything that continuous integration checks
+	@.ci/services
+	.venv/bin/python -m pytest
+
+bench: ## Measure; prints ratios
+	@.ci/bootstrap test
+	.venv/bin/python benchmarks/kernel.py
+
+clean:
+	rm -rf .venv .venv-uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
