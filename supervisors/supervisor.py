@@ -83,7 +83,11 @@ class Supervisor(AsyncActor):
     # Life
 
     async def prepare(self) -> None:
-        """Start every child in order; if one fails, stop those already started and fail."""
+        """Start every child in order.
+
+        If one fails, stop those already started and fail; a parking supervisor goes on without it
+        and tries it again later.
+        """
         self._sys: System = self.life.system
         self._path = self.path_of(self.address)
         kept = {child_of(self._path, spec.name) for spec in self._spec.children}
@@ -95,8 +99,10 @@ class Supervisor(AsyncActor):
         for child in tuple(self._children.values()):
             failure = await self._launch(child)
             if failure is not None:
-                raise StartFailed(child.cell.address, describe(failure))
-            if child.state == "absent" and child.spec.restart == "temporary":
+                if not self._spec.park:
+                    raise StartFailed(child.cell.address, describe(failure))
+                await self._restart_failed(child, failure)
+            elif child.state == "absent" and child.spec.restart == "temporary":
                 self._forget(child)
 
     def path_of(self, address: Address) -> Address:
