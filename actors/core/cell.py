@@ -25,21 +25,24 @@ class CellSettings:
     handler_limit: float | None = 30.0
     """Seconds a handler may take before its incarnation counts as hung; `None` for no limit."""
     poison_after: int = 3
-    """Incarnations in a row that a kind of message must kill to be set aside."""
+    """Incarnations that a kind of message must kill, each time it is handled, to be set aside."""
     poison_quarantine: float = 300.0
     """Seconds a poisonous kind is set aside before it is given one more try."""
 
     def __post_init__(self) -> None:
         if self.mailbox < 1 or self.poison_after < 1:
             raise ValueError("mailbox and poison_after are at least 1")
-        if self.handler_limit is not None and self.handler_limit <= 0:
+        if self.handler_limit is not None and not self.handler_limit > 0:
             raise ValueError("handler_limit is positive or None")
+        if not self.poison_quarantine >= 0:
+            raise ValueError("poison_quarantine is not negative")
 
 
 class CellView(Value):
     """A cell as the tree shows it. Times of day are Unix seconds, durations seconds."""
 
     address: str
+    parent: str | None
     kind: Literal["supervisor", "worker"]
     state: State
     incarnation: int
@@ -70,10 +73,8 @@ class Cell:
     attempt: int = 0
     next_try_at: float | None = None
     degraded: str | None = None
-    killer: type[Message[Any]] | None = None
-    """The kind of message that killed the last incarnation."""
-    kills: int = 0
-    """How many incarnations in a row it killed."""
+    kills: dict[type[Message[Any]], int] = field(default_factory=dict)
+    """How many incarnations each kind of message has killed since it was last handled well."""
     poison: dict[type[Message[Any]], float] = field(default_factory=dict)
     """Kinds that are set aside, each with the monotonic time until which it is."""
     mailbox: Mailbox = field(init=False)
@@ -82,25 +83,27 @@ class Cell:
         self.mailbox = Mailbox(self.settings.mailbox)
 
     def note_kill(self, kind: type[Message[Any]], now: float) -> bool:
-        """Count a death in the handler of `kind`; whether the kind has just become poison."""
-        self.kills = self.kills + 1 if self.killer is kind else 1
-        self.killer = kind
-        if self.kills < self.settings.poison_after:
+        """Count a death in the handler of `kind`; whether the kind is set aside from now on."""
+        self.kills[kind] = self.kills.get(kind, 0) + 1
+        if self.kills[kind] < self.settings.poison_after:
             return False
         self.poison[kind] = now + self.settings.poison_quarantine
         return True
 
     def note_survival(self, kind: type[Message[Any]]) -> bool:
         """Note that `kind` was handled; whether it was on probation until now."""
-        if self.killer is not kind:
-            return False
-        self.killer, self.kills = None, 0
+        self.kills.pop(kind, None)
         return self.poison.pop(kind, None) is not None
 
     def is_poison(self, kind: type[Message[Any]], now: float) -> bool:
-        """Whether `kind` is set aside at this moment."""
+        """Whether `kind` is set aside at this moment. Control messages never are."""
         until = self.poison.get(kind)
-        return until is not None and now < until
+        return until is not None and now < until and not kind.control
+
+    def resettle(self, settings: CellSettings, kind: Literal["supervisor", "worker"]) -> None:
+        """Take over what a new spec of the same address says."""
+        self.settings, self.kind = settings, kind
+        self.mailbox.capacity = settings.mailbox
 
     def view(self, now: float, monotonic: float) -> CellView:
         """A frozen picture for the outside, given the time of day and the monotonic time."""
@@ -110,6 +113,7 @@ class Cell:
         uptime = monotonic - self.started_at if state in {"running", "degraded"} else 0.0
         return CellView(
             address=self.address,
+            parent=self.parent,
             kind=self.kind,
             state=state,
             incarnation=self.incarnation,

@@ -1,0 +1,146 @@
+"""`run`: the server's own life, from the first line of its log to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from aviary.actors.core.system import System
+from aviary.config.layout import Layout
+from aviary.config.logs import set_up_logging
+from aviary.config.settings import Settings, SettingsError, ensure_secrets, read_settings
+from aviary.http.app import create_app
+from aviary.http.routes.all import ROWS
+from aviary.supervisors.boot import Tree
+from aviary.supervisors.tree import tree_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+log = logging.getLogger("aviary.server")
+
+TREE_STOP_TIMEOUT = 45.0
+"""Seconds the tree has to stop before the process ends all the same."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+WEAK = frozenset({"", "admin", "password", "a"})
+"""Passwords that everybody knows; the released server's defaults are among them."""
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - reads as what happened
+    """Another server uses the same folder."""
+
+
+def serve(env_file: Path = Path(".env")) -> int:
+    """Run the server until it is told to stop; answers the exit code."""
+    try:
+        made = ensure_secrets(os.environ, env_file)
+        settings = read_settings(os.environ, env_file)
+        refuse_exposure(settings)
+        layout = Layout(settings.home)
+        with only_server(layout):
+            set_up_logging(settings.log_level, layout.logs)
+            if made:
+                tell_login(settings, env_file)
+            uvloop.run(run_until_stopped(settings, layout))
+    except (SettingsError, AlreadyRunning) as error:
+        print(f"Aviary can't start: {error}", file=sys.stderr)  # noqa: T201 - the command line's voice
+        return 2
+    return 0
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """Raise `SettingsError` for a server that strangers could enter."""
+    if settings.host not in LOOPBACK and settings.password.get_secret_value() in WEAK:
+        raise SettingsError(f"PASSWORD: too weak to listen on {settings.host}")
+
+
+def tell_login(settings: Settings, env_file: Path) -> None:
+    """Print, once, how to log in."""
+    print(  # noqa: T201 - the command line's voice
+        f"\n  Log in at http://{settings.host}:{settings.port}/docs as {settings.username}"
+        f" with password {settings.password.get_secret_value()}"
+        f"\n  (generated now, kept in {env_file}; CONFIG_PASSWORD there encrypts your exchange keys)\n",
+        flush=True,
+    )
+
+
+@contextmanager
+def only_server(layout: Layout) -> Iterator[None]:
+    """Hold the folder's lock. Raises `AlreadyRunning`."""
+    layout.run.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(layout.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AlreadyRunning(f"another server uses {layout.home}") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def run_until_stopped(settings: Settings, layout: Layout) -> None:
+    """Serve first, bring the tree up behind it, and take both down in reverse."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    system = System.live()
+    runner = web.AppRunner(create_app(system, settings, ROWS), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise SettingsError(f"PORT: can't listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    host, port = runner.addresses[0][:2]
+    note_server(layout, host, port)
+    log.info("serving on http://%s:%d, data in %s", host, port, layout.home)
+    tree = Tree(system, tree_spec(settings, layout, system))
+    starting = asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop)
+    starting.add_done_callback(_tell_start)
+    try:
+        await stopped.wait()
+    finally:
+        log.info("stopping; bots go on, and are found again at the next start")
+        starting.cancel()
+        await runner.cleanup()
+        stopping = asyncio.run_coroutine_threadsafe(tree.stop(), system.kernel.loop)
+        try:
+            async with asyncio.timeout(TREE_STOP_TIMEOUT):
+                await asyncio.wrap_future(stopping)
+        except TimeoutError:
+            log.error("the tree did not stop within %g s", TREE_STOP_TIMEOUT)
+        system.shutdown()
+        layout.server_record.unlink(missing_ok=True)
+        log.info("stopped")
+
+
+def _tell_start(starting: Future[None]) -> None:
+    if starting.cancelled():
+        return
+    error = starting.exception()
+    if error is None:
+        log.info("every branch has been started")
+    else:
+        log.error("the tree did not start: %s", error)
+
+
+def note_server(layout: Layout, host: str, port: int) -> None:
+    """Write down where this server listens, for the other verbs."""
+    layout.server_record.write_bytes(orjson.dumps({"pid": os.getpid(), "host": host, "port": port}))
