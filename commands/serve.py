@@ -57,7 +57,7 @@ def serve(env_file: Path = Path(".env")) -> int:
                 tell_login(settings, env_file)
             uvloop.run(run_until_stopped(settings, layout))
     except (SettingsError, AlreadyRunning) as error:
-        print(f"Aviary can't start: {error}", file=sys.stderr)  # noqa: T201 - the command line's voice
+        print(f"Aviary can't start: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -70,7 +70,7 @@ def refuse_exposure(settings: Settings) -> None:
 
 def tell_login(settings: Settings, env_file: Path) -> None:
     """Print, once, how to log in."""
-    print(  # noqa: T201 - the command line's voice
+    print(
         f"\n  Log in at http://{settings.host}:{settings.port}/docs as {settings.username}"
         f" with password {settings.password.get_secret_value()}"
         f"\n  (generated now, kept in {env_file}; CONFIG_PASSWORD there encrypts your exchange keys)\n",

@@ -25,12 +25,12 @@ def stop_server(*, everything: bool) -> int:
             stop_bots(client)
         stop_process(pid)
     except (NotRunning, Refused) as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - the command line's voice
+        print(problem, file=sys.stderr)
         if not everything:
             return 1
     if everything:
         stop_daemons(settings)
-    print("stopped")  # noqa: T201 - the command line's voice
+    print("stopped")
     return 0
 
 

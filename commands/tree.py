@@ -37,7 +37,7 @@ def show_tree(*, watch: bool) -> int:
                 return 0
             pause(1.0)
     except (NotRunning, Refused, SettingsError) as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - the command line's voice
+        print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
