@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
-
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.messages.sandbox import GetSandbox, SandboxEnded, SandboxInfo
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
@@ -64,7 +63,7 @@ class SandboxExchange(AsyncActor):
         self.spawn(self._watch(daemon), "watch")
         self.spawn(self._probe(self._info.url), "probe")
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case GetSandbox():

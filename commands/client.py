@@ -11,7 +11,6 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import orjson
-
 from aviary.config.layout import Layout
 from aviary.config.settings import Settings, read_settings
 
@@ -19,14 +18,14 @@ TIMEOUT = 40.0
 """Seconds a request may take."""
 
 
-class NotRunning(Exception):  # noqa: N818 - reads as what is the case
+class NotRunning(Exception):
     """No server answers."""
 
 
-class Refused(Exception):  # noqa: N818 - reads as what happened
+class Refused(Exception):
     """The server said no."""
 
-    def __init__(self, status: int, body: Any) -> None:  # noqa: ANN401 - whatever JSON it sent
+    def __init__(self, status: int, body: Any) -> None:
         super().__init__(f"{status}: {body.get('detail', body) if isinstance(body, dict) else body}")
         self.status = status
         self.body = body
@@ -40,7 +39,7 @@ class Client:
     username: str
     password: str
 
-    def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def call(self, method: str, path: str, body: object = None) -> Any:
         """One request; answers the decoded JSON. Raises `NotRunning` and `Refused`."""
         credentials = b64encode(f"{self.username}:{self.password}".encode()).decode()
         request = Request(  # noqa: S310 - the address is our own server's

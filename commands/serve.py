@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import orjson
 import uvloop
 from aiohttp import web
-
 from aviary.actors.core.system import System
 from aviary.config.layout import Layout
 from aviary.config.logs import set_up_logging
@@ -40,7 +39,7 @@ WEAK = frozenset({"", "admin", "password", "a"})
 """Passwords that everybody knows; the released server's defaults are among them."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads as what happened
+class AlreadyRunning(Exception):
     """Another server uses the same folder."""
 
 
@@ -125,7 +124,7 @@ async def run_until_stopped(settings: Settings, layout: Layout) -> None:
             async with asyncio.timeout(TREE_STOP_TIMEOUT):
                 await asyncio.wrap_future(stopping)
         except TimeoutError:
-            log.error("the tree did not stop within %g s", TREE_STOP_TIMEOUT)
+            log.exception("the tree did not stop within %g s", TREE_STOP_TIMEOUT)
         system.shutdown()
         layout.server_record.unlink(missing_ok=True)
         log.info("stopped")

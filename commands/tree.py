@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from aviary.commands.client import Client, NotRunning, Refused, running_server
+from aviary.commands.client import NotRunning, Refused, running_server
 from aviary.config.clock import pause
 from aviary.config.settings import SettingsError
+from rich.console import Console
+from rich.table import Table
 
 COLOURS = {
     "running": "green",

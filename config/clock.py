@@ -4,7 +4,7 @@ Everything that needs a time of day or a duration takes a `Clock` as an argument
 system can be run on a `FakeClock`. A lint rule keeps every other module from importing `time`.
 """
 
-import time
+import time  # noqa: TID251 - the one place
 from typing import Protocol
 
 

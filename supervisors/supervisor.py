@@ -13,7 +13,17 @@ from aviary.actors.core.exits import Escalated, Exit, Killed, describe
 from aviary.actors.core.life import Ignore, Started
 from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Unavailable
 from aviary.actors.core.system import ChildExited, System
-from aviary.supervisors.decisions import End, Forget, GiveUp, Group, Keep, after_exit, is_too_often, members, recent
+from aviary.supervisors.decisions import (
+    End,
+    Forget,
+    GiveUp,
+    Group,
+    Keep,
+    after_exit,
+    is_too_often,
+    members,
+    recent,
+)
 from aviary.supervisors.messages import (
     ChildCounts,
     ChildInfo,
@@ -36,7 +46,7 @@ SUPERVISOR_SETTINGS = CellSettings(handler_limit=None)
 """A supervisor waits for its children's starts and stops, which have limits of their own."""
 
 
-class StartFailed(Exception):  # noqa: N818 - reads as what happened
+class StartFailed(Exception):
     """A child could not be started, and so neither could its supervisor."""
 
     def __init__(self, address: Address, why: str) -> None:
@@ -135,7 +145,7 @@ class Supervisor(AsyncActor):
 
     # Messages
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case ChildExited():

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
-from pykka import messages as pykka_messages
-
 from aviary.actors.core.envelope import Envelope
 from aviary.actors.core.life import RELEASE_TIMEOUT, Deferred, Life, Stop
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.message import Message
+from pykka import messages as pykka_messages
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
-    from pykka._envelope import Envelope as PykkaEnvelope
-
     from aviary.actors.core.address import Address
     from aviary.actors.core.system import Cancel, System
     from aviary.config.clock import Clock
+    from pykka._envelope import Envelope as PykkaEnvelope
 
 
 class AddressInbox:
@@ -40,7 +40,7 @@ class AddressInbox:
         if isinstance(envelope.message, pykka_messages._ActorStop):  # noqa: SLF001 - pykka's own protocol
             life.cell.mailbox.put(Envelope(Stop(), reply))
         elif isinstance(envelope.message, Message):
-            life.cell.mailbox.put(Envelope(envelope.message, reply))
+            life.system.deliver(life.cell.address, Envelope(envelope.message, reply))
         else:
             raise TypeError(f"not a message: {type(envelope.message).__name__}")
 
@@ -59,16 +59,18 @@ class AddressInbox:
 
 
 class _PykkaReply:
-    """Answers whoever holds a pykka future."""
+    """Answers whoever holds a pykka future, which takes one answer and is full then."""
 
     def __init__(self, future: pykka.Future[Any]) -> None:
         self._future = future
 
     def set(self, value: object) -> None:
-        self._future.set(value)
+        with contextlib.suppress(queue.Full):
+            self._future.set(value)
 
     def fail(self, error: BaseException) -> None:
-        self._future.set_exception((type(error), error, None))
+        with contextlib.suppress(queue.Full):
+            self._future.set_exception((type(error), error, None))
 
     def abandoned(self) -> bool:
         return False
@@ -108,21 +110,26 @@ class Actor(pykka.Actor):
 
     # What a subclass defines
 
-    def prepare(self) -> Any:  # noqa: ANN401, B027 - a coroutine or nothing
+    def prepare(self) -> Any:
         """Build the state. `Ignore` if there is nothing to do; any other exception is a failed start."""
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401 - typed by the message itself
+    def receive(self, message: Any) -> Any:
         """Handle one message and return its answer, a coroutine of it, or a `Deferred`."""
         raise TypeError(f"{type(self).__name__} does not handle {type(message).__name__}")
 
-    def release(self) -> Any:  # noqa: ANN401, B027 - a coroutine or nothing
+    def release(self) -> Any:
         """Let go of what is held. Called once at every end but that of a hung thread."""
+
+    @property
+    def has_address(self) -> bool:
+        """Whether the system has started this actor: each is started once."""
+        return self._life is not None
 
     # What a subclass uses
 
     @property
     def life(self) -> Life:
-        """This incarnation. Raises `Fenced` once it no longer counts."""
+        """The incarnation itself. Raises `Fenced` once it no longer counts."""
         life = self._life
         if life is None:
             raise RuntimeError("the actor has no address yet")
@@ -177,7 +184,7 @@ class Actor(pykka.Actor):
         self.life.cell.degraded = None
 
     def finish(self) -> None:
-        """End this life as a normal end once the handler has answered."""
+        """End this life as a normal end once the handler, or the task, at hand is done."""
         self.life.finishing = True
 
 
@@ -194,7 +201,7 @@ class ThreadActor(Actor, pykka.ThreadingActor):
             return
         threading.Thread(target=life.run_in_thread, name=f"actor-{life.cell.address}", daemon=True).start()
 
-    def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:  # noqa: ASYNC109
+    def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:
         """Ask and block this actor's thread; see `System.ask`."""
         return self.life.system.ask_blocking(address, message, timeout=timeout)
 

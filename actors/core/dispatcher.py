@@ -1,13 +1,13 @@
 """Where actors run: a loop in a thread of its own, a thread of their own, or the test's one thread."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 import uvloop
-
 from aviary.config.clock import Clock
 
 BEAT = 0.5
@@ -55,9 +55,18 @@ class LoopDispatcher:
         """Seconds since the loop's last sign of life."""
         return self._clock.monotonic() - self._last_beat
 
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that runs the loop."""
+        return self._thread
+
+    def abandon(self) -> None:
+        """End the loop if it ever comes back, and don't wait for it."""
+        call_on(self._loop, self._loop.stop)
+
     def stop(self) -> None:
         """End the loop; waits `JOIN_TIMEOUT` for its thread unless called from it."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.abandon()
         if threading.current_thread() is not self._thread:
             self._thread.join(JOIN_TIMEOUT)
 
@@ -114,5 +123,6 @@ def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[..., Any], *args
         running = None
     if running is loop:
         callback(*args)
-    elif not loop.is_closed():
-        loop.call_soon_threadsafe(callback, *args)
+    else:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(callback, *args)

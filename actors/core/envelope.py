@@ -1,6 +1,7 @@
 """A message on its way, and the way back for its answer."""
 
 import asyncio
+import contextlib
 import threading
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Protocol
@@ -49,11 +50,13 @@ class LoopReply:
     def _settle(self, value: object, error: BaseException | None) -> None:
         if threading.get_ident() == self._thread:
             self._finish(value, error)
-        elif not self._loop.is_closed():
+            return
+        # The asker's loop may end at any moment; then nobody waits any more.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._finish, value, error)
 
     def _finish(self, value: object, error: BaseException | None) -> None:
-        if self.future.done():
+        if self.future.done() or self._loop.is_closed():
             return
         if error is None:
             self.future.set_result(value)

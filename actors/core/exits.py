@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+type Phase = Literal["start", "receive", "task"]
+"""Where a life was when an exception ended it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normal:
@@ -21,7 +24,7 @@ class Crash:
     crash_id: str
     error: str
     """Type and text of the exception, one line."""
-    phase: Literal["start", "receive", "task", "release"] = "receive"
+    phase: Phase = "receive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.dispatcher import call_on
-from aviary.actors.core.exits import Crash, Exit, Killed, Normal, Shutdown, describe
+from aviary.actors.core.exits import Crash, Exit, Hung, Killed, Normal, Phase, Shutdown, describe
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from aviary.actors.core.actor import Actor
     from aviary.actors.core.cell import Cell
@@ -39,17 +38,18 @@ class Stop(Message[None]):
     control = True
 
 
-class Ignore(Exception):  # noqa: N818 - OTP's word
+class Ignore(Exception):
     """Raised by `prepare`: there is nothing to do, the actor does not want to run."""
 
 
 class Started:
-    """The outcome of a start that succeeded; `extra` is what `prepare` returned."""
+    """The outcome of a start that succeeded; `extra` is what `prepare` returned, `serial` tells the life."""
 
-    __slots__ = ("extra",)
+    __slots__ = ("extra", "serial")
 
-    def __init__(self, extra: object) -> None:
+    def __init__(self, extra: object, serial: int) -> None:
         self.extra = extra
+        self.serial = serial
 
 
 class Deferred:
@@ -73,7 +73,7 @@ class Life:
         self.alive = True
         self.began = False
         self.finishing = False
-        """Set by a handler that wants its life to end normally once it has answered."""
+        """Set by a handler or task that wants this life to end normally once nothing is owed any more."""
         self.reason: Exit = Normal()
         self.handling: Envelope | None = None
         self.handling_since = 0.0
@@ -82,8 +82,13 @@ class Life:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.main: asyncio.Task[None] | None = None
         self.thread: threading.Thread | None = None
+        self.release_limit: asyncio.TimerHandle | None = None
+        """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""
         self._lock = threading.Lock()
+        self._leaving = False
         self._finished = False
+        self._wakened: asyncio.Event | None = None
+        self._stops: list[Envelope] = []
         kernel = system.kernel.loop
         self.started: asyncio.Future[Started | Exit | Ignore] = kernel.create_future()
         """Settled on the kernel loop once prepared, or with why there is no life."""
@@ -92,36 +97,47 @@ class Life:
 
     # Ending
 
-    def end(self, reason: Exit) -> bool:
-        """Fence this incarnation off. Whether this call was the one that did it."""
+    def end(self, reason: Exit, fatal: Envelope | None = None) -> bool:
+        """Fence this incarnation off. Whether this call was the one that did it.
+
+        `fatal` is the message that is to blame. Whoever waits for an answer is told at once; a message
+        whose handling is cut short without being to blame is a dead letter.
+        """
         with self._lock:
             if not self.alive:
                 return False
             self.alive = False
             self.reason = reason
+            handling = self.handling
         self.cell.mailbox.detach(self)
         error = self._error_for_askers(reason)
-        envelope = self.handling
-        if envelope is not None and not isinstance(reason, Normal):
-            envelope.refuse(error)
-        for owed, _ in tuple(self.deferred.values()):
-            owed.refuse(error)
+        if fatal is not None:
+            fatal.refuse(error)
+        for envelope in (handling, *(owed for owed, _ in tuple(self.deferred.values()))):
+            if envelope is not None and envelope is not fatal:
+                envelope.refuse(error)
+                self.system.dead_letter(
+                    self.cell.address, envelope, f"its handling was cut short: {describe(reason)}"
+                )
         self.actor.actor_stopped.set()
         if self.loop is not None and self.main is not None and _current_task() is not self.main:
-            call_on(self.loop, self.main.cancel)
+            call_on(self.loop, self._interrupt)
         self.system.ending(self)
         return True
 
-    def crash(self, error: BaseException, phase: str, envelope: Envelope | None = None) -> None:
+    def crash(self, error: BaseException, phase: Phase, envelope: Envelope | None = None) -> None:
         """End because `error` left a handler, a start or a task; the asker is told the crash's id."""
-        crash_id = self.system.new_id("crash")
-        line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        detail = "".join(traceback.format_exception(error))
-        reason = Crash(crash_id, line, phase)  # type: ignore[arg-type]
-        if envelope is not None and self.alive:
-            envelope.refuse(ActorCrashed(self.cell.address, crash_id))
-        if self.end(reason):
+        if not self.alive:
+            return
+        reason = Crash(self.system.new_id("crash"), one_line(error), phase)
+        if self.end(reason, envelope):
+            detail = "".join(traceback.format_exception(error))
             self.system.crashed(self, reason, detail, envelope)
+
+    def _interrupt(self) -> None:
+        # Once it lets go, the end is no reason to interrupt it: it has begun.
+        if self.main is not None and not self._leaving:
+            self.main.cancel()
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""
@@ -131,13 +147,17 @@ class Life:
         if self._finished:
             return
         self._finished = True
+        if self.release_limit is not None:
+            self.release_limit.cancel()
         if not self.started.done():
             self.started.set_result(self.reason)
         self.done.set_result(self.reason)
+        for stop in self._stops:
+            stop.answer(None)
         self.system.ended(self)
 
     def _error_for_askers(self, reason: Exit) -> BaseException:
-        if isinstance(reason, Crash):
+        if isinstance(reason, Crash | Hung):
             return ActorCrashed(self.cell.address, reason.crash_id)
         return Unavailable(f"{self.cell.address}: {describe(reason)}")
 
@@ -149,6 +169,8 @@ class Life:
         def settle() -> None:
             if not self.started.done():
                 self.started.set_result(outcome)
+                if isinstance(outcome, Started):
+                    self.system.prepared(self)
 
         call_on(self.system.kernel.loop, settle)
 
@@ -164,6 +186,58 @@ class Life:
             return True
         return False
 
+    def is_set_aside(self, envelope: Envelope) -> bool:
+        """Whether the message is of a poisonous kind; if so it is refused and a dead letter."""
+        refusal = self.system.poisoned(self.cell, envelope.message)
+        if refusal is None:
+            return False
+        envelope.refuse(refusal)
+        self.system.dead_letter(self.cell.address, envelope, refusal.detail)
+        return True
+
+    def accepts(self, envelope: Envelope) -> bool:
+        """Whether a message that was taken is to be handled; from then on it is the one at hand."""
+        if isinstance(envelope.message, Stop):
+            self._stops.append(envelope)
+            self.end(Shutdown())
+            return False
+        if envelope.reply is not None and self.is_over(envelope):
+            return False
+        if self.cell.poison and self.is_set_aside(envelope):
+            return False
+        with self._lock:
+            if self.alive:
+                # In this order: the watch must not see the new message with the time of the last one.
+                self.handling_since = self.system.clock.monotonic()
+                self.handling = envelope
+                return True
+        if not self.cell.mailbox.give_back(envelope):
+            refusal = Unavailable(f"{self.cell.address} is {self.cell.state}")
+            envelope.refuse(refusal)
+            self.system.dead_letter(self.cell.address, envelope, refusal.detail)
+        return False
+
+    def is_handled(self) -> bool:
+        """Whether the outcome of the message at hand counts: not if the fence came first."""
+        with self._lock:
+            if self.alive:
+                self.handling = None
+            return self.alive
+
+    def begin(self) -> bool:
+        """Note that the actor is prepared; whether that still counts."""
+        with self._lock:
+            self.began = self.alive
+        if self.began:
+            self.system.began(self)
+        return self.began
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Become the mailbox's reader, unless the end came first."""
+        with self._lock:
+            if self.alive:
+                self.cell.mailbox.attach(self, wake)
+
     def refused(self, envelope: Envelope, refusal: Refusal) -> None:
         """A handler said no: that is an answer, and a dead letter if nobody asked."""
         if envelope.reply is None:
@@ -175,7 +249,7 @@ class Life:
     def survived(self, envelope: Envelope) -> None:
         """Note that a kind of message did not kill."""
         cell = self.cell
-        if cell.killer is not None and cell.note_survival(type(envelope.message)):
+        if cell.kills and cell.note_survival(type(envelope.message)):
             self.system.alarms.clear(poison_alarm(cell.address, type(envelope.message)))
 
     def defer(self, work: Coroutine[Any, Any, object], envelope: Envelope) -> None:
@@ -204,6 +278,11 @@ class Life:
             self.refused(envelope, error)
         else:
             self.crash(error, "receive", envelope)
+        self._wake_to_finish()
+
+    def _wake_to_finish(self) -> None:
+        if self.finishing and self._wakened is not None:
+            self._wakened.set()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
@@ -217,19 +296,23 @@ class Life:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self.alive:
             self.crash(error, "task")
+        self._wake_to_finish()
 
     async def run(self) -> None:
         """The life of an actor on a loop."""
         self.main = asyncio.current_task()
-        wakened = asyncio.Event()
+        wakened = self._wakened = asyncio.Event()
         loop = asyncio.get_running_loop()
         try:
-            if await self._prepare():
-                self.cell.mailbox.attach(self, lambda: call_on(loop, wakened.set))
+            if self.alive and await self._prepare():
+                self.attach(lambda: call_on(loop, wakened.set))
                 await self._serve(wakened)
-        except (Fenced, asyncio.CancelledError):
+        except Fenced:
             self.end(Killed())
+        except BaseException as error:  # noqa: BLE001 - cancelled from outside, or trouble of the kernel's own
+            self.crash(error, "task")
         finally:
+            self._leaving = True
             await self._let_go()
             self.finish()
 
@@ -243,15 +326,17 @@ class Life:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
             self.crash(error, "start")
             return False
-        if self.alive:
-            self.began = True
-            self.settle_start(Started(extra))
+        if self.begin():
+            self.settle_start(Started(extra, self.serial))
         return self.alive
 
     async def _serve(self, wakened: asyncio.Event) -> None:
         mailbox = self.cell.mailbox
         turn = 0
         while self.alive:
+            if self.finishing and not self.deferred:
+                self.end(Normal())
+                return
             envelope = mailbox.take(self)
             if envelope is None:
                 turn = 0
@@ -262,38 +347,30 @@ class Life:
             if turn >= TURN:
                 turn = 0
                 await asyncio.sleep(0)
-            if envelope.reply is not None and self.is_over(envelope):
-                continue
-            if isinstance(envelope.message, Stop):
-                self.end(Shutdown())
-                return
-            await self._handle(envelope)
+            if self.accepts(envelope):
+                await self._handle(envelope)
 
     async def _handle(self, envelope: Envelope) -> None:
-        self.handling = envelope
-        self.handling_since = self.system.clock.monotonic()
         try:
             result = self.actor.receive(envelope.message)
             if inspect.isawaitable(result):
                 result = await result
         except Refusal as refusal:
-            if self.alive:
+            if self.is_handled():
                 self.refused(envelope, refusal)
         except Fenced:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError must not spread
             self.crash(error, "receive", envelope)
         else:
-            if not self.alive:
-                return
             if isinstance(result, Deferred):
-                self.defer(result.work, envelope)
-                return
-            envelope.answer(result)
-            if self.cell.killer is not None:
+                if self.is_handled():
+                    self.defer(result.work, envelope)
+                else:
+                    result.work.close()
+            elif self.is_handled():
+                envelope.answer(result)
                 self.survived(envelope)
-            if self.finishing:
-                self.end(Normal())
         finally:
             self.handling = None
 
@@ -314,15 +391,15 @@ class Life:
         self.thread = threading.current_thread()
         wakened = threading.Event()
         try:
-            if self._prepare_in_thread():
-                self.cell.mailbox.attach(self, wakened.set)
+            if self.alive and self._prepare_in_thread():
+                self.attach(wakened.set)
                 self._serve_in_thread(wakened)
         except Fenced:
             self.end(Killed())
+        except BaseException as error:  # noqa: BLE001 - trouble of the kernel's own
+            self.crash(error, "task")
         finally:
-            self.handling_since = self.system.clock.monotonic()
-            with contextlib.suppress(Fenced):
-                self._release_in_thread()
+            self._release_in_thread()
             self.finish()
 
     def _prepare_in_thread(self) -> bool:
@@ -335,44 +412,40 @@ class Life:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
             self.crash(error, "start")
             return False
-        if self.alive:
-            self.began = True
-            self.settle_start(Started(extra))
+        if self.begin():
+            self.settle_start(Started(extra, self.serial))
         return self.alive
 
     def _serve_in_thread(self, wakened: threading.Event) -> None:
         mailbox = self.cell.mailbox
         while self.alive:
+            if self.finishing:
+                self.end(Normal())
+                return
             envelope = mailbox.take(self)
             if envelope is None:
                 wakened.wait()
                 wakened.clear()
-                continue
-            if envelope.reply is not None and self.is_over(envelope):
-                continue
-            if isinstance(envelope.message, Stop):
-                self.end(Shutdown())
-                return
-            self._handle_in_thread(envelope)
+            elif self.accepts(envelope):
+                self._handle_in_thread(envelope)
 
     def _handle_in_thread(self, envelope: Envelope) -> None:
-        self.handling = envelope
-        self.handling_since = self.system.clock.monotonic()
         try:
             result = self.actor.receive(envelope.message)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError(f"{type(self.actor).__name__} has a thread, it can't await")
         except Refusal as refusal:
-            if self.alive:
+            if self.is_handled():
                 self.refused(envelope, refusal)
         except Fenced:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit must not spread
             self.crash(error, "receive", envelope)
         else:
-            if self.alive:
+            if self.is_handled():
                 envelope.answer(result)
                 self.survived(envelope)
-                if self.finishing:
-                    self.end(Normal())
         finally:
             self.handling = None
 
@@ -386,6 +459,21 @@ class Life:
 def poison_alarm(address: str, kind: type[Message[Any]]) -> str:
     """The name of the alarm that stands while a kind of message is set aside."""
     return f"poison/{address}/{kind.__name__}"
+
+
+def parked_alarm(address: str) -> str:
+    """The name of the alarm that stands while a child is parked."""
+    return f"parked/{address}"
+
+
+def one_line(error: BaseException) -> str:
+    """Type and text of an exception, whatever its `__str__` does."""
+    name = type(error).__name__
+    try:
+        lines = str(error).splitlines()
+    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
+        return f"{name}: its text can't be had, {type(worse).__name__}"
+    return f"{name}: {lines[0] if lines else ''}"[:300]
 
 
 async def _contained[R](work: Coroutine[Any, Any, R]) -> R:

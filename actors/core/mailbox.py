@@ -18,8 +18,12 @@ class Fenced(BaseException):
     """
 
 
-class MailboxFull(Exception):  # noqa: N818 - the field's word
+class MailboxFull(Exception):
     """No more messages may wait."""
+
+
+class MailboxClosed(Exception):
+    """No work is accepted: nobody will come to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,14 @@ class Mailbox:
         self._keyed: dict[Hashable, Envelope] = {}
         self._reader: object | None = None
         self._wake: Callable[[], None] | None = None
+        self._closed = False
         self._peak = 0
         self._received = 0
         self._conflated = 0
         self._refused = 0
 
     def put(self, envelope: Envelope) -> None:
-        """Queue an envelope. Raises `MailboxFull`."""
+        """Queue an envelope. Raises `MailboxFull`, or `MailboxClosed` for work."""
         message = envelope.message
         with self._lock:
             self._received += 1
@@ -66,6 +71,9 @@ class Mailbox:
                     raise MailboxFull
                 self._control.append(envelope)
             else:
+                if self._closed:
+                    self._refused += 1
+                    raise MailboxClosed
                 key = message.conflation_key() if envelope.reply is None else None
                 waiting = None if key is None else self._keyed.get(key)
                 if waiting is not None:
@@ -114,15 +122,41 @@ class Mailbox:
                     del self._keyed[key]
             return envelope
 
-    def drain(self, *, control: bool = True) -> list[Envelope]:
-        """Take out everything that waits (with or without control messages), in order."""
+    def give_back(self, envelope: Envelope) -> bool:
+        """Put an envelope that was taken and not handled back to the front; `False` if closed meanwhile."""
         with self._lock:
-            drained = [*self._control, *self._work] if control else list(self._work)
-            if control:
-                self._control.clear()
+            if self._closed:
+                return False
+            (self._control if envelope.message.control else self._work).appendleft(envelope)
+            wake = self._wake
+        if wake is not None:
+            wake()
+        return True
+
+    def close(self) -> list[Envelope]:
+        """Accept no more work, and take out everything that waits, control first, in order."""
+        with self._lock:
+            self._closed = True
+            drained = [*self._control, *self._work]
+            self._control.clear()
             self._work.clear()
             self._keyed.clear()
             return drained
+
+    def open(self) -> None:
+        """Accept work again."""
+        with self._lock:
+            self._closed = False
+
+    def discard(self, kind: type[object]) -> list[Envelope]:
+        """Take out the control messages of one kind."""
+        with self._lock:
+            found = [envelope for envelope in self._control if isinstance(envelope.message, kind)]
+            if found:
+                kept = [envelope for envelope in self._control if not isinstance(envelope.message, kind)]
+                self._control.clear()
+                self._control.extend(kept)
+            return found
 
     def __len__(self) -> int:
         return len(self._control) + len(self._work)

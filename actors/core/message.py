@@ -21,6 +21,9 @@ class Message[Reply](Value):
     handler_limit: ClassVar[float | None] = None
     """Seconds a handler of this message may take; `None` leaves it to the child's spec."""
 
+    unjournalled: ClassVar[bool] = False
+    """Whether a dead letter of this kind stays out of the journal: for what the journal itself is sent."""
+
     def conflation_key(self) -> Hashable | None:
         """Messages with the same key replace one another while they wait; `None` never does."""
         return None

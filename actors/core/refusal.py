@@ -1,7 +1,7 @@
 """The two kinds of trouble: refusals, which are answers, and crashes, which are not."""
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an expected answer, not an error
+class Refusal(Exception):
     """An expected, typed "no". It is a reply and never a crash; its text may be shown to users."""
 
     def __init__(self, detail: str) -> None:
@@ -49,7 +49,7 @@ class DeadlineExceeded(Unavailable):
     """No answer came before the ask's deadline. The work may or may not have been done."""
 
 
-class ActorCrashed(Exception):  # noqa: N818 - the field's word
+class ActorCrashed(Exception):
     """The asked actor died while it worked on the message; the message is not tried again."""
 
     def __init__(self, address: str, crash_id: str) -> None:

@@ -20,7 +20,7 @@ from aviary.config.chance import chance
 from aviary.config.clock import FakeClock
 
 
-class Deadlock(Exception):  # noqa: N818 - the field's word
+class Deadlock(Exception):
     """Somebody waits, and nothing will ever happen."""
 
 

@@ -7,12 +7,13 @@ import contextvars
 import itertools
 import logging
 import threading
+import traceback
 from collections import deque
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Literal
 
 import pykka
-
+from aviary.actors.core.actor import Actor
 from aviary.actors.core.address import Address, checked
 from aviary.actors.core.alarms import Alarm, Alarms
 from aviary.actors.core.bus import Bus
@@ -20,9 +21,18 @@ from aviary.actors.core.cell import Cell, CellSettings, CellView
 from aviary.actors.core.dispatcher import BorrowedLoop, Dispatcher, LoopDispatcher, call_on
 from aviary.actors.core.envelope import Envelope, LoopReply, ThreadReply
 from aviary.actors.core.events import TOPIC, EventKind, KernelEvent
-from aviary.actors.core.exits import Crash, Exit, Hung, Killed, describe
-from aviary.actors.core.life import RELEASE_TIMEOUT, Ignore, Life, Started, Stop, poison_alarm
-from aviary.actors.core.mailbox import MailboxFull
+from aviary.actors.core.exits import Crash, Escalated, Exit, Hung, Killed, Normal, Shutdown, describe
+from aviary.actors.core.life import (
+    RELEASE_TIMEOUT,
+    Ignore,
+    Life,
+    Started,
+    Stop,
+    one_line,
+    parked_alarm,
+    poison_alarm,
+)
+from aviary.actors.core.mailbox import MailboxClosed, MailboxFull
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import DeadlineExceeded, NotFound, Refusal, Unavailable
 from aviary.config.chance import chance as source_of_chance
@@ -31,8 +41,6 @@ from aviary.config.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
-
-    from aviary.actors.core.actor import Actor
 
     type Cancel = Callable[[], None]
 
@@ -90,6 +98,7 @@ class System:
         self.bus = Bus()
         self.alarms = Alarms(clock, self._alarm_changed)
         self._cells: dict[Address, Cell] = {}
+        self._below: dict[Address, dict[Address, Cell]] = {}
         self._dispatchers: dict[str, Dispatcher] = {"kernel": kernel}
         self._dispatchers_lock = threading.Lock()
         self._events: deque[KernelEvent] = deque(maxlen=REMEMBERED)
@@ -110,11 +119,17 @@ class System:
 
     def tell(self, address: Address, message: Message[Any]) -> None:
         """Send without waiting; what can't be delivered becomes a dead letter. Never raises."""
-        envelope = Envelope(message)
+        self.deliver(address, Envelope(message))
+
+    def deliver(self, address: Address, envelope: Envelope) -> None:
+        """Queue an envelope; what can't be delivered is refused, or a dead letter if nobody asked."""
         try:
             self.send(address, envelope)
         except Refusal as refusal:
-            self.dead_letter(address, envelope, refusal.detail)
+            if envelope.reply is None:
+                self.dead_letter(address, envelope, refusal.detail)
+            else:
+                envelope.refuse(refusal)
 
     async def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:  # noqa: ASYNC109
         """Send and await the answer.
@@ -140,6 +155,8 @@ class System:
         """Like `ask`, for a thread that may block. Not on an event loop."""
         if self.single_threaded:
             raise RuntimeError("a single-threaded system can't block its only thread")
+        if _is_on_a_loop():
+            raise RuntimeError("an event loop's thread must not block: use `ask`")
         reply = ThreadReply()
         self.send(address, Envelope(message, reply, self.clock.monotonic() + timeout))
         try:
@@ -155,20 +172,32 @@ class System:
             raise NotFound(f"{address} does not exist")
         message = envelope.message
         if not message.control:
-            if cell.poison and cell.is_poison(type(message), self.clock.monotonic()):
-                raise Unavailable(
-                    f"{address}: {type(message).__name__} is set aside, it killed {cell.kills} incarnations",
-                    retry_after=cell.settings.poison_quarantine,
-                )
+            if cell.poison and (refusal := self.poisoned(cell, message)) is not None:
+                raise refusal
             if cell.state in {"stopped", "parked"}:
-                raise Unavailable(
-                    f"{address} is {cell.state}"
-                    + (f": {cell.last_failure}" if cell.state == "parked" and cell.last_failure else "")
-                )
+                raise self._at_rest(cell)
         try:
             cell.mailbox.put(envelope)
         except MailboxFull:
             raise Unavailable(f"{address} has too many messages waiting", retry_after=1.0) from None
+        except MailboxClosed:
+            raise self._at_rest(cell) from None
+
+    def poisoned(self, cell: Cell, message: Message[Any]) -> Unavailable | None:
+        """The refusal for a message whose kind is set aside at this moment, `None` for any other."""
+        kind = type(message)
+        now = self.clock.monotonic()
+        if not cell.is_poison(kind, now):
+            return None
+        return Unavailable(
+            f"{cell.address}: {kind.__name__} is set aside, it killed {cell.kills.get(kind, 0)} incarnations",
+            retry_after=max(cell.poison.get(kind, now) - now, 0.0),
+        )
+
+    @staticmethod
+    def _at_rest(cell: Cell) -> Unavailable:
+        why = f": {cell.last_failure}" if cell.state == "parked" and cell.last_failure else ""
+        return Unavailable(f"{cell.address} is {cell.state}{why}")
 
     @staticmethod
     def _late(address: Address, message: Message[Any], timeout: float) -> DeadlineExceeded:
@@ -219,6 +248,8 @@ class System:
             raise ValueError(f"{address} exists")
         cell = Cell(address, parent, kind, settings or CellSettings())
         self._cells[address] = cell
+        if parent is not None:
+            self._below.setdefault(parent, {})[address] = cell
         return cell
 
     def remove(self, address: Address) -> None:
@@ -226,15 +257,28 @@ class System:
         own = self._cells.get(address)
         for cell in [*reversed(self.below(address)), *([] if own is None else [own])]:
             del self._cells[cell.address]
+            self._below.pop(cell.address, None)
+            if cell.parent is not None:
+                self._below.get(cell.parent, {}).pop(cell.address, None)
             if cell.life is not None:
                 cell.life.end(Killed())
-            self.empty(cell, f"{cell.address} does not exist any more")
+            cell.state = "stopped"
+            self._empty(cell, f"{cell.address} does not exist any more")
+            self.alarms.clear(parked_alarm(cell.address))
             for kind in cell.poison:
                 self.alarms.clear(poison_alarm(cell.address, kind))
 
-    def empty(self, cell: Cell, why: str) -> None:
-        """Refuse everything that waits at an address."""
-        for envelope in cell.mailbox.drain():
+    def rest(self, cell: Cell, state: Literal["stopped", "parked"], why: str) -> None:
+        """Let an address come to rest, and all below it: what waits there is refused, nothing is accepted."""
+        cell.state = state
+        for resting in (*reversed(self.below(cell.address)), cell):
+            if resting.state != "parked":
+                resting.state = "stopped"
+            resting.next_try_at = None
+            self._empty(resting, why)
+
+    def _empty(self, cell: Cell, why: str) -> None:
+        for envelope in cell.mailbox.close():
             if isinstance(envelope.message, ChildExited | Stop):
                 envelope.answer(None)
                 continue
@@ -247,10 +291,10 @@ class System:
 
     def below(self, address: Address) -> list[Cell]:
         """The records of everything that is supervised from an address, parents before children."""
-        found = [cell for cell in self._cells.values() if cell.parent == address]
-        for cell in found:
-            if cell.kind == "supervisor":
-                found.extend(self.below(cell.address))
+        found: list[Cell] = []
+        for cell in self._below.get(address, {}).values():
+            found.append(cell)
+            found.extend(self.below(cell.address))
         return found
 
     def tree(self) -> tuple[CellView, ...]:
@@ -272,33 +316,58 @@ class System:
         """
         cell.incarnation += 1
         cell.state = "starting"
-        cell.degraded = None
+        cell.degraded = cell.next_try_at = None
+        # A stop that an earlier life did not live to take is not meant for this one.
+        for stop in cell.mailbox.discard(Stop):
+            stop.answer(None)
+        cell.mailbox.open()
         try:
-            actor = factory()
-        except Exception as error:  # noqa: BLE001 - a constructor's failure is a failed start
-            reason = Crash(self.new_id("crash"), f"{type(error).__name__}: {error}", "start")
-            self._record("crash", cell, reason=describe(reason), crash_id=reason.crash_id)
-            return reason
+            actor = _made(factory)
+        except BaseException as error:  # noqa: BLE001 - whatever a constructor does is a failed start
+            return self._unmade(cell, error)
         life = Life(self, cell, actor)
         actor.bind(life)
         cell.life = life
         pykka.ActorRegistry.register(actor.actor_ref)
-        actor._start_actor_loop()  # noqa: SLF001 - pykka's own way to start
+        try:
+            actor._start_actor_loop()  # noqa: SLF001 - pykka's own way to start
+        except Exception as error:  # noqa: BLE001 - no thread or loop to be had: a failed start too
+            life.crash(error, "start")
+            life.finish()
         outcome: Started | Exit | Ignore
         try:
             async with asyncio.timeout(timeout):
                 outcome = await asyncio.shield(life.started)
         except TimeoutError:
-            life.end(Killed())
-            outcome = Crash(self.new_id("crash"), f"did not start within {timeout:g} s", "start")
-            self._record("crash", cell, reason=outcome.error, crash_id=outcome.crash_id)
-        if isinstance(outcome, Started):
-            cell.state = "running"
-            cell.started_at = self.clock.monotonic()
-            self._record("start", cell)
-        else:
+            life.crash(TimeoutError(f"did not start within {timeout:g} s"), "start")
+            outcome = life.reason
+        if not isinstance(outcome, Started):
             await self._ended_in_time(life)
         return outcome
+
+    def _unmade(self, cell: Cell, error: BaseException) -> Crash:
+        reason = Crash(self.new_id("crash"), one_line(error), "start")
+        self._crash_count += 1
+        cell.last_failure = describe(reason)
+        self._record(
+            "crash",
+            cell,
+            reason=reason.error,
+            crash_id=reason.crash_id,
+            detail="".join(traceback.format_exception(error)),
+        )
+        return reason
+
+    def began(self, life: Life) -> None:
+        """An incarnation is prepared. In its own thread."""
+        self._record("start", life.cell, incarnation=life.number)
+
+    def prepared(self, life: Life) -> None:
+        """The supervisor of an incarnation is about to learn that it is prepared. On the kernel's loop."""
+        cell = life.cell
+        if cell.life is life and cell.state == "starting":
+            cell.state = "running"
+            cell.started_at = self.clock.monotonic()
 
     async def stop(self, cell: Cell, timeout: float | None) -> Exit | None:  # noqa: ASYNC109
         """Ask an incarnation to end and wait; kill it after `timeout` seconds (0: at once).
@@ -318,7 +387,6 @@ class System:
                 reason = await asyncio.shield(life.done)
         except TimeoutError:
             return await self.kill(cell)
-        self._record("stop", cell, reason=describe(reason))
         return reason
 
     async def kill(self, cell: Cell) -> Exit | None:
@@ -331,16 +399,21 @@ class System:
             if below.life is not None:
                 below.life.end(Killed())
         await self._ended_in_time(life)
-        self._record("stop", cell, reason=describe(life.reason))
         return life.reason
 
     async def _ended_in_time(self, life: Life) -> None:
-        _, late = await asyncio.wait([life.done], timeout=RELEASE_TIMEOUT + 1)
+        lives = (life, *(cell.life for cell in self.below(life.cell.address) if cell.life is not None))
+        limit = max(RELEASE_TIMEOUT if (own := each.actor.release_timeout) is None else own for each in lives)
+        # A supervisor's end takes a little longer than the slowest of what is below it.
+        _, late = await asyncio.wait([life.done], timeout=limit + min(len(lives), 2))
         if late:
             self._abandon(life)
 
     def _abandon(self, life: Life) -> None:
+        if life.done.done():
+            return
         if life.thread is not None:
+            self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
             self._abandoned.append(life.thread)
         life.finish()
 
@@ -355,8 +428,14 @@ class System:
         call_on(loop, begin)
 
     def ending(self, life: Life) -> None:
-        """A life has been fenced off."""
+        """A life has been fenced off. From whatever thread."""
         pykka.ActorRegistry.unregister(life.actor.actor_ref)
+        if life.actor.release_timeout is not None:
+            call_on(self.kernel.loop, self._limit_release, life, life.actor.release_timeout)
+
+    def _limit_release(self, life: Life, timeout: float) -> None:
+        if not life.done.done():
+            life.release_limit = self.kernel.loop.call_later(timeout + 1, self._abandon, life)
 
     def crashed(self, life: Life, reason: Crash, detail: str, envelope: Envelope | None) -> None:
         """Note a crash: journal, poison count, dead letter for the fatal message."""
@@ -380,7 +459,7 @@ class System:
     def hang(self, life: Life, envelope: Envelope, seconds: float) -> None:
         """Fence off an incarnation whose handler ran over its limit."""
         reason = Hung(self.new_id("hung"), type(envelope.message).__name__, seconds)
-        if not life.end(reason):
+        if not life.end(reason, envelope):
             return
         cell = life.cell
         self._hung_count += 1
@@ -396,13 +475,12 @@ class System:
         self.dead_letter(cell.address, envelope, f"its handler hung ({reason.crash_id})")
         self._note_kill(cell, type(envelope.message))
         if life.thread is not None:
+            # It won't let go of anything; there is nothing to wait for.
             self._abandon(life)
-        else:
-            self.kernel.loop.call_later(RELEASE_TIMEOUT + 1, life.finish)
 
     def _note_kill(self, cell: Cell, kind: type[Message[Any]]) -> None:
         if cell.note_kill(kind, self.clock.monotonic()):
-            text = f"{kind.__name__} killed {cell.kills} incarnations of {cell.address} in a row"
+            text = f"{kind.__name__} killed {cell.kills[kind]} incarnations of {cell.address}"
             self._record("poison", cell, reason=text, message_kind=kind.__name__)
             self.alarms.raise_(poison_alarm(cell.address, kind), text)
 
@@ -412,7 +490,6 @@ class System:
         for known in () if cell is None else tuple(cell.poison):
             if cell is not None and known.__name__ == kind:
                 cell.note_survival(known)
-                cell.poison.pop(known, None)
                 self.alarms.clear(poison_alarm(address, known))
                 return True
         return False
@@ -423,7 +500,7 @@ class System:
             "release_failed",
             life.cell,
             incarnation=life.number,
-            reason=f"{type(error).__name__}: {error}"[:300],
+            reason=one_line(error),
         )
 
     def ended(self, life: Life) -> None:
@@ -431,10 +508,15 @@ class System:
         cell = life.cell
         if cell.life is life:
             cell.life = None
-        if cell.kind == "supervisor":
-            for below in reversed(self.below(cell.address)):
-                if below.life is not None and below.life.alive:
-                    below.life.end(Killed())
+        for stop in cell.mailbox.discard(Stop):
+            stop.answer(None)
+        for below in reversed(self.below(cell.address)):
+            if below.life is not None:
+                below.life.end(Killed())
+        if life.began and isinstance(life.reason, Normal | Shutdown | Killed | Escalated):
+            self._record("stop", cell, incarnation=life.number, reason=describe(life.reason))
+        if cell.parent is None and cell.address in self._cells:
+            self.rest(cell, "stopped", f"{cell.address} has ended")
         if cell.parent is not None and cell.parent in self._cells:
             self.tell(
                 cell.parent, ChildExited(address=cell.address, serial=life.serial, reason=life.reason)
@@ -447,7 +529,7 @@ class System:
         self._dead_letters.append(
             DeadLetter(at=self.clock.now(), address=address, message_kind=kind, reason=why)
         )
-        if not getattr(envelope.message, "unjournalled", False):
+        if not envelope.message.unjournalled:
             self.record("dead_letter", address, reason=why, message_kind=kind)
 
     # The record
@@ -498,7 +580,7 @@ class System:
 
     def new_id(self, prefix: str) -> str:
         """A short id out of the system's source of chance."""
-        return f"{prefix}-{self.chance.getrandbits(48):012x}"
+        return f"{prefix}-{self.chance.getrandbits(64):016x}"
 
     def next_serial(self) -> int:
         """A number that no other life of this system has."""
@@ -524,27 +606,60 @@ class System:
         with self._dispatchers_lock:
             self._dispatchers[dispatcher.name] = dispatcher
 
+    def dispatchers(self) -> tuple[Dispatcher, ...]:
+        """Every dispatcher that was used so far."""
+        with self._dispatchers_lock:
+            return tuple(self._dispatchers.values())
+
     def cells(self) -> tuple[Cell, ...]:
         """Every record, in order of creation."""
         return tuple(self._cells.values())
 
     def replace_dispatcher(self, name: str) -> None:
-        """Abandon a loop that does not answer: its actors count as hung and start on a new one."""
+        """Abandon a loop that does not answer: its actors count as hung and start on a new one.
+
+        Only the message whose handler blocks the loop is to blame.
+        """
         with self._dispatchers_lock:
             stuck = self._dispatchers.pop(name)
         log.error("dispatcher %s is stuck, replacing it", name)
+        silence = stuck.silence()
+        blocking = asyncio.current_task(stuck.loop)
         for cell in self.cells():
             life = cell.life
-            if life is not None and life.loop is stuck.loop and life.end(Hung(self.new_id("hung"), "", 0.0)):
+            if life is None or life.loop is not stuck.loop:
+                continue
+            if life.main is not None and life.main is blocking and life.handling is not None:
+                self.hang(life, life.handling, silence)
+            elif life.end(Hung(self.new_id("hung"), f"dispatcher {name}", silence)):
                 cell.last_failure = f"dispatcher {name} was stuck"
                 self._hung_count += 1
                 self._record("hung", cell, incarnation=life.number, reason=cell.last_failure)
-                life.finish()
+            life.finish()
+        if isinstance(stuck, LoopDispatcher):
+            self._abandoned.append(stuck.thread)
+            stuck.abandon()
 
     def shutdown(self) -> None:
         """End the loops that are ours. Actors are stopped by their supervisors before."""
-        with self._dispatchers_lock:
-            dispatchers = tuple(self._dispatchers.values())
-        for dispatcher in dispatchers:
+        # The kernel last: the others report their last ends to it.
+        for dispatcher in reversed(self.dispatchers()):
             if isinstance(dispatcher, LoopDispatcher):
                 dispatcher.stop()
+
+
+def _made(factory: Callable[[], Actor]) -> Actor:
+    actor: object = factory()
+    if not isinstance(actor, Actor):
+        raise TypeError(f"the factory made no actor but {type(actor).__name__}")
+    if actor.has_address:
+        raise ValueError(f"the factory made an actor that lives already, at {actor.address}")
+    return actor
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,9 +1,12 @@
 """The watch over handlers: one that runs over its limit is hung, and hung is dead."""
 
 import asyncio
+import logging
 
 from aviary.actors.core.dispatcher import LoopDispatcher
 from aviary.actors.core.system import System
+
+log = logging.getLogger("aviary.kernel")
 
 PERIOD = 0.25
 """Seconds between two looks."""
@@ -16,16 +19,23 @@ async def watch(system: System) -> None:
     """Look at every handler, for ever. Runs on the kernel's loop."""
     while True:
         await asyncio.sleep(PERIOD)
-        look(system)
+        try:
+            look(system)
+        except Exception:  # nobody watches the watch: whatever it is, the next look must come
+            log.exception("the watch over handlers failed")
 
 
 def look(system: System) -> None:
     """Fence off every incarnation whose handler, or owed answer, is over its limit."""
     now = system.clock.monotonic()
-    for name in ("work", "feeds"):
-        dispatcher = system._dispatchers.get(name)  # noqa: SLF001 - the watchdog is part of the system
-        if isinstance(dispatcher, LoopDispatcher) and dispatcher.silence() > STUCK_AFTER:
-            system.replace_dispatcher(name)
+    for dispatcher in system.dispatchers():
+        # The kernel's own loop is the one that looks.
+        if (
+            isinstance(dispatcher, LoopDispatcher)
+            and dispatcher is not system.kernel
+            and dispatcher.silence() > STUCK_AFTER
+        ):
+            system.replace_dispatcher(dispatcher.name)
     for cell in system.cells():
         life = cell.life
         if life is None or not life.alive:
