@@ -16,12 +16,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home aviary
 COPY --from=build --chown=aviary:aviary /opt/aviary /opt/aviary
-WORKDIR /opt/aviary
 RUN mkdir -p /data && chown aviary:aviary /data
+# The generated .env lies in the working directory, and so on the volume.
+WORKDIR /data
 USER aviary
 ENV AVIARY_HOME=/data HOST=0.0.0.0 PORT=8000
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["/opt/aviary/.venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
-CMD [".venv/bin/python", "run.py", "run"]
+CMD ["/opt/aviary/.venv/bin/python", "/opt/aviary/run.py", "run"]
