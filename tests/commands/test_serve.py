@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from aviary.commands.serve import AlreadyRunning, only_server, refuse_exposure
+from aviary.config.layout import Layout
+from aviary.config.settings import Settings, SettingsError
+
+
+@pytest.mark.parametrize("password", ["", "admin", "a", "password"])
+def test_a_weak_password_does_not_listen_to_strangers(password: str) -> None:
+    with pytest.raises(SettingsError, match="PASSWORD"):
+        refuse_exposure(Settings.model_validate({"host": "0.0.0.0", "password": password}))
+
+
+def test_a_weak_password_is_good_enough_for_this_machine() -> None:
+    assert refuse_exposure(Settings.model_validate({"host": "127.0.0.1", "password": "admin"})) is None
+
+
+def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+
+    with only_server(layout), pytest.raises(AlreadyRunning), only_server(layout):
+        pass
+
+    with only_server(layout):
+        assert (layout.run / "server.lock").exists()
