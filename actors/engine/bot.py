@@ -1,0 +1,269 @@
+"""A whole hummingbot as a process of its own: headless, in its own folder, spoken to over MQTT.
+
+Started by `launch` (see `launch.py`), forked from the warm template or cold. The process ends with 0 after a stop
+that was asked for by SIGTERM or SIGINT, and otherwise with a code of `EXIT_…` below, the reason being in
+`data/launch.json`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aviary.actors.engine.bot_report import REPORT_FILE, LaunchReport
+from aviary.config.clock import SystemClock
+
+EXIT_STOPPED = 0
+EXIT_NOT_STARTED = 3
+"""The strategy could not be started."""
+EXIT_WRONG_PASSWORD = 4
+
+STOP_TIMEOUT = 25.0
+"""Seconds a wind-down may take: it needs 7 to 13 with a handful of orders."""
+
+LEFTOVER_TIMEOUT = 8.0
+"""Seconds within which orders that are left after the wind-down are cancelled."""
+
+READY_POLL = 0.1
+"""Seconds between two looks whether the connectors are ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotSpec:
+    """What a bot process is told. `script_config` is a file name under `conf/scripts`."""
+
+    instance: str
+    script_config: str
+    password: str
+    mqtt_host: str
+    mqtt_port: int
+    mqtt_username: str = ""
+    mqtt_password: str = ""
+    heartbeat: float = 5.0
+    """Seconds between two heartbeats."""
+    sweep_period: float = 10.0
+    """Seconds between two looks for stray orders."""
+    rate_source: str = ""
+    """Connector that prices are converted with; empty leaves what the folder says."""
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Run the bot until it is asked to stop; the exit code."""
+    return asyncio.run(BotProcess(BotSpec(**spec)).run())
+
+
+class _LastError(logging.Handler):
+    """Remembers the last error, since hummingbot's helpers log why they fail and only return false."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
+class BotProcess:
+    """One life of a bot."""
+
+    def __init__(self, spec: BotSpec) -> None:
+        self._spec = spec
+        self._clock = SystemClock()
+        self._report = LaunchReport(REPORT_FILE, os.getpid(), self._clock)
+        self._stop_asked = asyncio.Event()
+        self._stopping = asyncio.Lock()
+        self._left: list[str] | None = []
+        self._last_error = _LastError()
+
+    async def run(self) -> int:
+        """Boot, settle what an earlier life left, trade, wind down."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_asked.set)
+        self._report.write("booting")
+        if not await self._boot():
+            return EXIT_WRONG_PASSWORD
+        starting = loop.create_task(self._start())
+        stop_asked = loop.create_task(self._stop_asked.wait())
+        await asyncio.wait({starting, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._stop_asked.is_set():
+            failure = starting.result()
+            if failure is not None:
+                self._report.write("failed", failure)
+                self._bridge.tell("failed", failure)
+                await self._bridge.flushed(1.0)
+                return EXIT_NOT_STARTED
+            watch = loop.create_task(self._watch_readiness())
+            sweep = loop.create_task(self._sweep())
+            await stop_asked
+            watch.cancel()
+            sweep.cancel()
+        starting.cancel()
+        await self._wind_down()
+        return EXIT_STOPPED
+
+    async def _boot(self) -> bool:
+        from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
+        from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger
+        from hummingbot.client.config.config_helpers import load_client_config_map_from_file
+        from hummingbot.client.runner import bootstrap_application
+
+        from aviary.actors.engine.bot_bridge import Bridge, repair_commands
+        from aviary.actors.engine.bot_orders import Marks, Settlement
+        from aviary.sandbox.connectors import register
+
+        register()
+        spec = self._spec
+        config = load_client_config_map_from_file()
+        config.instance_id = spec.instance
+        config.anonymized_metrics_mode = AnonymizedMetricsDisabledMode()
+        if spec.rate_source:
+            config.rate_oracle_source = spec.rate_source
+        application = await bootstrap_application(
+            config,
+            ETHKeyFileSecretManger(spec.password),
+            strategy_file_name=Path(spec.script_config).stem,
+            headless=True,
+            silence_console=True,
+        )
+        logging.getLogger().addHandler(self._last_error)
+        for name in ("hummingbot.client", "hummingbot.strategy", "hummingbot.connector"):
+            logging.getLogger(name).addHandler(self._last_error)
+        if application is None:
+            self._report.write("failed", "the configuration password is wrong")
+            return False
+        bridge_config = config.mqtt_bridge
+        bridge_config.mqtt_host, bridge_config.mqtt_port = spec.mqtt_host, spec.mqtt_port
+        bridge_config.mqtt_username, bridge_config.mqtt_password = spec.mqtt_username, spec.mqtt_password
+        # The application never starts a bridge itself: this one is made once and lasts.
+        self._bridge = Bridge(application, spec.heartbeat)
+        application._mqtt = self._bridge
+        application.aviary_script_config = spec.script_config
+        repair_commands(application)
+        self._bridge.start()
+        self._application = application
+        self._core = application.trading_core
+        self._marks = Marks(spec.instance, self._clock)
+        self._marks.put_on()
+        self._settlement = Settlement(self._marks, self._say_settling)
+        self._guard_start_and_stop()
+        return True
+
+    def _guard_start_and_stop(self) -> None:
+        """Put our steps between hummingbot's own: they then hold for its MQTT commands as well."""
+        core, application = self._core, self._application
+        execute, cancel, stop_loop = core._start_strategy_execution, core.cancel_outstanding_orders, application.stop_loop
+
+        async def settle_then_execute() -> None:
+            self._report.write("settling")
+            cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
+            if cancelled:
+                self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
+            self._report.write("starting", settled=cancelled)
+            await execute()
+
+        async def cancel_and_check() -> bool:
+            done: bool = await cancel()
+            self._left = await self._settlement.leftovers(list(core.connectors.values()), LEFTOVER_TIMEOUT)
+            return done
+
+        async def stop_once(skip_order_cancellation: bool = False) -> None:
+            async with self._stopping:
+                if core.strategy is None and not core.connectors:
+                    return
+                self._report.write("stopping")
+                if skip_order_cancellation:
+                    self._left = None
+                await stop_loop(skip_order_cancellation)
+                self._report.write("stopped", left=self._left)
+                left = "unknown" if self._left is None else str(len(self._left))
+                self._bridge.tell("stopped", left)
+
+        core._start_strategy_execution = settle_then_execute
+        core.cancel_outstanding_orders = cancel_and_check
+        application.stop_loop = stop_once
+
+    async def _start(self) -> str | None:
+        """Start the strategy; why not, if it does not start."""
+        from hummingbot.client.runner import load_and_start_strategy
+
+        conf = self._spec.script_config
+        if not await load_and_start_strategy(self._application, v2_conf=conf, headless=True):
+            return self._last_error.text or "the strategy did not start"
+        strategy = self._core.strategy
+        wanted = getattr(getattr(strategy, "config", None), "controllers_config", None) or ()
+        if len(strategy.controllers) < len(wanted):
+            return self._last_error.text or "a controller did not start"
+        self._bridge.patch_loggers()
+        self._bridge.start_market_events_fw()
+        if not any("-" in name or "/" in name for name in self._core.connectors):
+            # No connector goes through Gateway: asking every two seconds whether it is there costs for nothing.
+            self._core.gateway_monitor.stop_monitor()
+        return None
+
+    async def _watch_readiness(self) -> None:
+        """Say once that everything quotes, and meanwhile what is waited for."""
+        waited_for = ""
+        while True:
+            strategy = self._core.strategy
+            if strategy is not None and strategy.ready_to_trade and self._report.stage == "starting":
+                self._report.write("quoting")
+                self._bridge.tell("ready", "quoting")
+            elif self._report.stage == "starting":
+                waits = [name for name, each in self._core.connectors.items() if not each.ready]
+                if ", ".join(waits) != waited_for:
+                    waited_for = ", ".join(waits)
+                    self._report.write("starting", f"waiting for {waited_for}" if waits else "")
+            await asyncio.sleep(READY_POLL)
+
+    async def _sweep(self) -> None:
+        from aviary.actors.engine.bot_orders import sweep_strays
+
+        await sweep_strays(
+            self._settlement, lambda: list(self._core.connectors.values()), self._spec.sweep_period
+        )
+
+    async def _wind_down(self) -> None:
+        self._say("Asked to stop.")
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._application.stop_loop()
+        except TimeoutError:
+            self._report.write("stopped", "the wind-down took too long", left=None)
+        self._bridge.broadcast_status_update("offline", msg_type="availability")
+        await self._bridge.flushed(2.0)
+        await self._core.shutdown()
+        self._bridge.stop()
+
+    def _saved_orders(self, connector: Any) -> list[Any]:
+        recorder = self._core.markets_recorder
+        if recorder is None:
+            return []
+        with recorder._sql_manager.get_new_session() as session:
+            state = recorder.get_market_states(self._core._strategy_file_name, connector, session=session)
+            saved = {} if state is None else dict(state.saved_state)
+        orders = [connector._order_tracker._restore_order_from_json(order) for order in saved.values()]
+        return [order for order in orders if order.is_open or order.is_failure]
+
+    def _say(self, text: str) -> None:
+        logging.getLogger("hummingbot.client.aviary").info(text)
+
+    def _say_settling(self, text: str) -> None:
+        self._say(text)
+        self._report.write("settling", text)
+        self._bridge.tell("settling", text)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import orjson
+
+    from aviary.actors.engine.roots import settle_in
+
+    given = orjson.loads(Path(sys.argv[1]).read_bytes())
+    settle_in(Path(given.pop("folder")).absolute())
+    sys.exit(main(given))

@@ -1,0 +1,46 @@
+"""What a bot's process tells about its own life: a small file, since a broker may be down."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from aviary.config.clock import Clock
+
+REPORT_FILE = Path("data/launch.json")
+"""Under the bot's folder; replaced as a whole at each change."""
+
+type Stage = Literal["booting", "settling", "starting", "quoting", "stopping", "stopped", "failed"]
+"""Settling: orders of a dead predecessor are being cancelled, nothing is quoted yet."""
+
+
+class LaunchReport:
+    """Writes the stage a process is in, why, and when it came there."""
+
+    def __init__(self, path: Path, pid: int, clock: Clock) -> None:
+        self._path = path
+        self._pid = pid
+        self._clock = clock
+        self._began = clock.monotonic()
+        self.stage: Stage = "booting"
+        self.reached: dict[str, float] = {}
+        """Seconds after the launcher's first line at which each stage was first reached."""
+
+    def write(self, stage: Stage, detail: str = "", **more: Any) -> None:
+        """Note the stage. `detail` says in words what is waited for or what went wrong."""
+        self.stage = stage
+        self.reached.setdefault(stage, round(self._clock.monotonic() - self._began, 3))
+        draft = self._path.with_name(f"{self._path.name}.new")
+        draft.write_bytes(
+            orjson.dumps(
+                {
+                    "pid": self._pid,
+                    "stage": stage,
+                    "detail": detail,
+                    "at": self._clock.now(),
+                    "reached": self.reached,
+                    **more,
+                }
+            )
+        )
+        draft.replace(self._path)

@@ -1,0 +1,232 @@
+"""What may be asked of bots and of their registry, and what they say."""
+
+from collections.abc import Hashable
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from aviary.actors.core.message import Message, Value
+
+type BotState = Literal[
+    "starting", "settling", "running", "backing_off", "stopping", "stopped", "archived", "failed"
+]
+"""`settling`: orders of an earlier life are being cancelled, nothing is quoted yet."""
+
+BOT_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"
+
+type BotName = Annotated[str, StringConstraints(pattern=rf"^{BOT_NAME}$")]
+"""A bot is a folder, an MQTT topic level and part of a client id; 80 characters, no dot, no slash."""
+
+type FileStem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+"""The name of a configuration, with or without `.yml`."""
+
+
+# What a bot says
+
+
+class BotSpoke(Message[None]):
+    """Event: a bot published something."""
+
+    kind: Literal["performance", "hb", "log", "events", "notify", "status_updates"]
+    payload: dict[str, Any]
+
+    def conflation_key(self) -> Hashable | None:
+        """Of results and heartbeats only the newest counts."""
+        return self.kind if self.kind in {"performance", "hb"} else None
+
+
+# What one bot is asked
+
+
+class BotStatus(Value):
+    """A bot as it is now."""
+
+    name: str
+    state: BotState
+    reason: str = ""
+    """Why it is in this state, in words."""
+    performance: dict[str, Any] = {}
+    """The newest performance message: by controller id, `performance` and `custom_info`."""
+    error_logs: tuple[dict[str, Any], ...] = ()
+    general_logs: tuple[dict[str, Any], ...] = ()
+    """The newest entries, oldest first."""
+    recently_active: bool = False
+    pid: int | None = None
+    incarnation: int = 0
+    restarts: int = 0
+    started_at: float | None = None
+    """Unix seconds of the process's start."""
+    quoting_after: float | None = None
+    """Seconds from the process's start to its connectors being ready."""
+    orders_left: int | None = None
+    """After a stop: orders of the bot that are still open on its exchanges; `None` if that is not known."""
+
+
+class GetBotStatus(Message[BotStatus]):
+    """Query: state, results and newest log lines."""
+
+
+class RunBot(Message[BotStatus]):
+    """Command: run from now on, also after crashes and restarts of the server. Idempotent."""
+
+
+class HaltBot(Message[BotStatus]):
+    """Command: stop, and stay stopped. Answers at once; `wait` makes it answer when the bot has stopped."""
+
+    skip_order_cancellation: bool = False
+    wait: bool = False
+
+
+class AskBot(Message[dict[str, Any]]):
+    """Command: pass a command of hummingbot's own on to the running bot and answer with its reply."""
+
+    command: Literal["status", "config", "history", "import", "balance/limit", "balance/paper"]
+    data: dict[str, Any] = {}
+    timeout: float = 30.0
+
+
+class CheckPulse(Message[None]):
+    """Command, of a bot actor to itself: see whether the process still lives."""
+
+    control = True
+
+
+# What the registry is asked
+
+
+class DeployControllers(Message[dict[str, Any]]):
+    """Command: make a bot that runs controllers by `v2_with_controllers`, and start it."""
+
+    instance_name: BotName
+    credentials_profile: str = "master_account"
+    controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100)]
+    max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    image: str = "hummingbot/hummingbot:latest"
+    """Kept in the run's record; the process runtime runs the installed hummingbot."""
+    script_config: str | None = None
+    headless: bool = True
+    exact_name: bool = False
+    """Take the name as it is instead of appending the moment."""
+
+
+class DeployScript(Message[dict[str, Any]]):
+    """Command: make a bot that runs a V2 script, and start it."""
+
+    instance_name: BotName
+    credentials_profile: str = "master_account"
+    script: FileStem | None = None
+    script_config: FileStem | None = None
+    image: str = "hummingbot/hummingbot:latest"
+    headless: bool = True
+    exact_name: bool = False
+
+
+class StartBot(Message[dict[str, Any]]):
+    """Command: start a stopped bot."""
+
+    bot_name: str
+    log_level: str | None = None
+    script: str | None = None
+    conf: str | None = None
+    async_backend: bool = True
+    is_quickstart: bool = False
+
+
+class StopBot(Message[dict[str, Any]]):
+    """Command: stop a bot; it stays stopped."""
+
+    bot_name: str
+    skip_order_cancellation: bool = False
+    async_backend: bool = True
+
+
+class ListBots(Message[dict[str, BotStatus]]):
+    """Query: every bot that is not archived, by name."""
+
+
+class FindBot(Message[BotStatus]):
+    """Query: one bot; `NotFound` if there is none of this name."""
+
+    bot_name: str
+
+
+class GetBotHistory(Message[dict[str, Any]]):
+    """Query: the trades of a bot."""
+
+    bot_name: str
+    days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    verbose: bool = False
+    precision: Annotated[int, Field(ge=0, le=50)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=120)] = 30.0
+
+
+class GetMqttState(Message[dict[str, Any]]):
+    """Query: the link to the broker and the bots that speak over it."""
+
+
+class StopAndArchiveBot(Message[dict[str, Any]]):
+    """Command: stop a bot, keep its data in the archive and remove it."""
+
+    bot_name: str
+    skip_order_cancellation: bool = True
+    archive_locally: bool = True
+    s3_bucket: str | None = None
+
+
+class UpdateBotConfig(Message[dict[str, Any]]):
+    """Command: change fields of a bot's controller configurations; it reads them again within ten seconds."""
+
+    bot_name: str
+    controller: str | None = None
+    """`None` for the only one there is."""
+    changes: dict[str, Any]
+
+
+class GetBotConfigs(Message[list[dict[str, Any]]]):
+    """Query: the controller configurations of a bot."""
+
+    bot_name: str
+
+
+class GetLatestPerformance(Message[list[dict[str, Any]]]):
+    """Query: the newest result of each controller of each bot."""
+
+    bot_name: str | None = None
+
+
+# Runs
+
+
+class ListRuns(Message[dict[str, Any]]):
+    """Query: deployments, newest first."""
+
+    bot_name: str | None = None
+    account_name: str | None = None
+    strategy_type: str | None = None
+    strategy_name: str | None = None
+    run_status: str | None = None
+    deployment_status: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, le=10**9)] = 0
+
+
+class GetRun(Message[dict[str, Any]]):
+    """Query: one deployment."""
+
+    bot_run_id: int
+
+
+class DeleteRun(Message[dict[str, Any]]):
+    """Command: forget the record of a deployment whose bot is not running."""
+
+    bot_run_id: int
+
+
+class GetRunStatistics(Message[dict[str, Any]]):
+    """Query: counts of deployments."""
+
+
+class BringUp(Message[None]):
+    """Command, of the registry to itself: finish what a crash interrupted and start what should run."""

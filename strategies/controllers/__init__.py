@@ -1,0 +1,1 @@
+"""Controllers that ship with Aviary; copied into the bots' shared `controllers` folder."""

@@ -1,0 +1,1 @@
+"""Scripts that ship with Aviary; copied into the bots' shared `scripts` folder."""
