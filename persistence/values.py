@@ -1,0 +1,35 @@
+"""What every value that leaves this package shares."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """Frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page[Item](Record):
+    """A part of a list, newest first. `next_cursor` is `None` on the last page and never repeats."""
+
+    data: tuple[Item, ...]
+    limit: int
+    has_more: bool
+    next_cursor: str | None
+    total_count: int
+
+
+def cursor_of(at: float, number: int) -> str:
+    """The place of a row in a list that is ordered by time, then number, newest first."""
+    return f"{at!r}:{number}"
+
+
+def place_of(cursor: str | None) -> tuple[float, int] | None:
+    """The place that a cursor means; `None`, the first page, for none and for one that is not ours."""
+    if not cursor:
+        return None
+    at, _, number = cursor.rpartition(":")
+    try:
+        return float(at), int(number)
+    except ValueError:
+        return None
