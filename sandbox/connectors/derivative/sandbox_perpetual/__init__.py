@@ -1,0 +1,1 @@
+"""The connector `sandbox_perpetual`, in the layout that hummingbot expects."""

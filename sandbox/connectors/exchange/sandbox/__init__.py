@@ -1,0 +1,1 @@
+"""The connector `sandbox`, in the layout that hummingbot expects."""

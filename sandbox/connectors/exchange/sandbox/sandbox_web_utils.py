@@ -1,0 +1,56 @@
+"""Addresses and request factories of the connector `sandbox`; its domain is the exchange's address."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hummingbot.connector.exchange.binance import binance_constants as constants
+from hummingbot.connector.exchange.binance.binance_web_utils import (
+    build_api_factory_without_time_synchronizer_pre_processor,
+    create_throttler,
+)
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+from aviary.sandbox.connectors.address import base_url
+
+
+def public_rest_url(path_url: str, domain: str | None = None) -> str:
+    """Full address of a public endpoint."""
+    return f"{domain or base_url()}/api/{constants.PUBLIC_API_VERSION}{path_url}"
+
+
+def private_rest_url(path_url: str, domain: str | None = None) -> str:
+    """Full address of a private endpoint."""
+    return f"{domain or base_url()}/api/{constants.PRIVATE_API_VERSION}{path_url}"
+
+
+def build_api_factory(
+    throttler: Any = None,
+    time_synchronizer: Any = None,
+    domain: str | None = None,
+    time_provider: Callable[[], Any] | None = None,
+    auth: Any = None,
+) -> Any:
+    """A factory of request assistants that keep to the exchange's time."""
+    throttler = throttler or create_throttler()
+    provider = time_provider or (lambda: get_current_server_time(throttler=throttler, domain=domain))
+    synchronizer = time_synchronizer or TimeSynchronizer()
+    return WebAssistantsFactory(
+        throttler=throttler,
+        auth=auth,
+        rest_pre_processors=[TimeSynchronizerRESTPreProcessor(synchronizer=synchronizer, time_provider=provider)],
+    )
+
+
+async def get_current_server_time(throttler: Any = None, domain: str | None = None) -> float:
+    """The exchange's time in Unix milliseconds."""
+    factory = build_api_factory_without_time_synchronizer_pre_processor(throttler=throttler or create_throttler())
+    assistant = await factory.get_rest_assistant()
+    response = await assistant.execute_request(
+        url=public_rest_url(constants.SERVER_TIME_PATH_URL, domain),
+        method=RESTMethod.GET,
+        throttler_limit_id=constants.SERVER_TIME_PATH_URL,
+    )
+    return float(response["serverTime"])
