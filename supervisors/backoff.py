@@ -1,5 +1,6 @@
 """How long a child waits before its next try."""
 
+import math
 from dataclasses import dataclass
 from random import Random
 
@@ -19,7 +20,8 @@ class Backoff:
     reset: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.first < 0 or self.factor < 1 or self.cap < self.first or self.reset < 0:
+        finite = all(map(math.isfinite, (self.first, self.factor, self.cap, self.reset)))
+        if not finite or self.first < 0 or self.factor < 1 or self.cap < self.first or self.reset < 0:
             raise ValueError(f"not a curve: {self}")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is between 0 and 1, not {self.jitter}")
@@ -28,8 +30,11 @@ class Backoff:
         """Seconds before try number `attempt` (from 1)."""
         if self.first == 0:
             return 0.0
-        # The exponent is bounded: a year of failures must not overflow a float.
-        bare = min(self.first * self.factor ** min(attempt - 1, 64), self.cap)
+        try:
+            bare = min(self.first * self.factor ** (attempt - 1), self.cap)
+        except OverflowError:
+            # After a year of failures the power is no float any more.
+            bare = self.cap
         return bare * (1 + self.jitter * chance.random())
 
     def attempt_after(self, previous: int, lived: float) -> int:

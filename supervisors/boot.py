@@ -26,6 +26,7 @@ class Tree:
         self._watch = asyncio.ensure_future(watch(self.system))
         outcome = await self.system.start(cell, lambda: RootSupervisor(self._spec), None)
         if not isinstance(outcome, Started):
+            self._watch.cancel()
             raise StartFailed(ROOT, cell.last_failure or "unknown")
 
     async def stop(self) -> None:

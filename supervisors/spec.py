@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,14 @@ WORKER_SHUTDOWN = 5.0
 
 START_TIMEOUT = 30.0
 """Seconds a worker has to prepare."""
+
+
+
+class _Default(float):
+    """What stands in a spec for a limit that was left out."""
+
+
+_DEFAULT = _Default(-1)
 
 _NAME = re.compile(r"[A-Za-z0-9_.:@+-]{1,100}\Z")
 
@@ -45,8 +54,8 @@ class ChildSpec:
     factory: Callable[[], Actor]
     restart: Restart = "permanent"
     kind: Literal["worker", "supervisor"] = "worker"
-    shutdown: float | None = -1.0
-    start_timeout: float | None = -1.0
+    shutdown: float | None = _DEFAULT
+    start_timeout: float | None = _DEFAULT
     significant: bool = False
     backoff: Backoff = field(default_factory=Backoff)
     settings: CellSettings = field(default_factory=CellSettings)
@@ -62,10 +71,9 @@ class ChildSpec:
             raise InvalidSpec("kind", f"unknown kind {self.kind!r}")
         for name, default in (("shutdown", WORKER_SHUTDOWN), ("start_timeout", START_TIMEOUT)):
             value = getattr(self, name)
-            if value == -1.0:
-                value = default if self.kind == "worker" else None
-                object.__setattr__(self, name, value)
-            elif value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+            if isinstance(value, _Default):
+                object.__setattr__(self, name, default if self.kind == "worker" else None)
+            elif value is not None and not (_is_number(value) and value >= 0):
                 raise InvalidSpec(name, f"not a number of seconds: {value!r}")
         if not isinstance(self.significant, bool):
             raise InvalidSpec("significant", f"not a truth value: {self.significant!r}")
@@ -103,7 +111,7 @@ class SupervisorSpec:
             isinstance(self.intensity, bool) or not isinstance(self.intensity, int) or self.intensity < 0
         ):
             raise InvalidSpec("intensity", f"not a count: {self.intensity!r}")
-        if isinstance(self.period, bool) or not isinstance(self.period, int | float) or self.period <= 0:
+        if not _is_number(self.period) or self.period <= 0:
             raise InvalidSpec("period", f"not a number of seconds: {self.period!r}")
         if self.auto_shutdown not in {"never", "any_significant", "all_significant"}:
             raise InvalidSpec("auto_shutdown", f"unknown: {self.auto_shutdown!r}")
@@ -122,3 +130,7 @@ class SupervisorSpec:
             if child.significant and self.auto_shutdown == "never":
                 raise InvalidSpec("significant", f"{child.name!r}, but auto_shutdown is never")
             seen.add(child.name)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.address import Address, child_of
 from aviary.actors.core.cell import Cell, CellSettings
-from aviary.actors.core.exits import Escalated, Exit, Killed, describe
-from aviary.actors.core.life import Ignore, Started
+from aviary.actors.core.exits import Escalated, Exit, Killed, describe, is_abnormal
+from aviary.actors.core.life import Ignore, Started, parked_alarm
 from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Unavailable
 from aviary.actors.core.system import ChildExited, System
 from aviary.supervisors.decisions import (
@@ -63,6 +63,8 @@ class Child:
     serial: int = 0
     attempt: int = 0
     started_at: float = 0.0
+    lived: float = 0.0
+    """Seconds that the last life took, 0 if it did not begin."""
     history: tuple[float, ...] = ()
     token: int | None = None
     extra: object = None
@@ -112,7 +114,7 @@ class Supervisor(AsyncActor):
                 if not self._spec.park:
                     raise StartFailed(child.cell.address, describe(failure))
                 await self._restart_failed(child, failure)
-            elif child.state == "absent" and child.spec.restart == "temporary":
+            elif child.state == "absent" and self._is_forgotten_when_absent(child):
                 self._forget(child)
 
     def path_of(self, address: Address) -> Address:
@@ -120,15 +122,15 @@ class Supervisor(AsyncActor):
         return address
 
     async def release(self) -> None:
-        """Stop every child, right to left; children that will be started again keep their mailbox."""
-        reason = self._bound_life.reason
-        going_down = not isinstance(reason, Escalated)
-        await self._stop_all(list(self._children.values()), brutally=isinstance(reason, Killed))
+        """Stop every child, right to left.
+
+        Their mailboxes stay: whoever decides that this supervisor is not started again empties them.
+        """
+        brutally = isinstance(self._bound_life.reason, Killed)
+        await self._stop_all(list(self._children.values()), brutally=brutally)
         for child in self._children.values():
             if child.state != "parked":
-                child.cell.state = "stopped" if going_down else "backing_off"
-            if going_down:
-                self._sys.empty(child.cell, f"{child.cell.address} is stopped")
+                child.cell.state, child.cell.next_try_at = "backing_off", None
 
     async def _stop_all(self, children: Sequence[Child], *, brutally: bool = False) -> None:
         running = [child for child in reversed(children) if child.cell.life is not None]
@@ -169,7 +171,8 @@ class Supervisor(AsyncActor):
             case Reconfigure():
                 return self._reconfigure(message.spec)
             case _:
-                raise TypeError(f"a supervisor does not handle {type(message).__name__}")
+                # Whatever anybody sends, it must not cost the children their lives.
+                raise Invalid(f"a supervisor does not handle {type(message).__name__}")
 
     # A child has ended
 
@@ -179,16 +182,18 @@ class Supervisor(AsyncActor):
             return
         now = self.clock.monotonic()
         child.serial, child.state = 0, "absent"
-        child.cell.last_failure = describe(exited.reason)
+        child.lived = now - child.started_at
         history = (*recent(self._history_of(child), now, self._spec.period), now)
         decision = after_exit(
             self._spec,
-            tuple(self._children),
+            self._order(child),
             child.spec,
             exited.reason,
             history,
-            sum(c.spec.significant and c.state == "running" for c in self._children.values()),
+            self._significant_left() if child.spec.significant else 0,
         )
+        if isinstance(decision, Group | GiveUp) or is_abnormal(exited.reason):
+            child.cell.last_failure = describe(exited.reason)
         match decision:
             case Forget():
                 self._forget(child)
@@ -197,7 +202,8 @@ class Supervisor(AsyncActor):
             case End(forget):
                 if forget:
                     self._forget(child)
-                self._sys.record("stop", self.address, reason=f"significant child {child.spec.name} ended")
+                else:
+                    self._rest(child)
                 self.finish()
             case GiveUp():
                 self._set_history(child, history)
@@ -206,7 +212,7 @@ class Supervisor(AsyncActor):
                 self._set_history(child, history)
                 await self._restart_group(child, names)
 
-    async def _restart_group(self, failed: Child, names: Iterable[str]) -> None:
+    async def _restart_group(self, failed: Child, names: Iterable[str], *, retry: bool = False) -> None:
         group = [self._children[name] for name in names]
         for child in reversed(group):
             if child.cell.life is not None:
@@ -215,11 +221,10 @@ class Supervisor(AsyncActor):
             if child.spec.restart == "temporary" and child is not failed:
                 self._forget(child)
         left = [child for child in group if child.spec.name in self._children]
-        lived = self.clock.monotonic() - failed.started_at
         backoff = failed.spec.backoff
-        failed.attempt = backoff.attempt_after(failed.attempt, lived)
+        failed.attempt = failed.cell.attempt = backoff.attempt_after(failed.attempt, failed.lived)
         delay = backoff.delay(failed.attempt, self._sys.chance)
-        if delay == 0:
+        if delay == 0 and not retry:
             await self._start_group(left)
             return
         self._tokens += 1
@@ -228,7 +233,6 @@ class Supervisor(AsyncActor):
             child.state, child.token = "restarting", self._tokens
             child.cell.state = "backing_off"
             child.cell.next_try_at = self.clock.monotonic() + delay
-        failed.cell.attempt = failed.attempt
         self._sys.record(
             "backoff",
             failed.cell.address,
@@ -236,51 +240,48 @@ class Supervisor(AsyncActor):
             reason=f"try {failed.attempt} in {delay:.2f} s, after: {failed.cell.last_failure}",
             mailbox=len(failed.cell.mailbox),
         )
-        self.schedule(delay, RestartDue(name=failed.spec.name, token=self._tokens))
+        due = RestartDue(name=failed.spec.name, token=self._tokens)
+        if delay == 0:
+            # Without a delay a retry still goes through the mailbox, so that a stop can come between.
+            self.tell(self.address, due)
+        else:
+            self.schedule(delay, due)
 
     async def _restart_due(self, due: RestartDue) -> None:
         waiting = self._waiting.pop(due.token, None)
         if waiting is not None:
             await self._start_group([self._children[name] for name in waiting.members])
 
-    async def _start_group(self, group: Iterable[Child]) -> None:
-        for child in group:
+    async def _start_group(self, group: Sequence[Child]) -> None:
+        for index, child in enumerate(group):
             self._unwait(child)
             child.cell.restarts += 1
             failure = await self._launch(child)
             if failure is not None:
-                await self._restart_failed(child, failure)
+                await self._restart_failed(child, failure, group[index + 1 :])
                 return
             if child.state == "running":
                 self._sys.record("restart", child.cell.address, incarnation=child.cell.incarnation)
-            elif self._spec.dynamic or child.spec.restart == "temporary":
+            elif self._is_forgotten_when_absent(child):
                 self._forget(child)
+            else:
+                self._rest(child)
 
-    async def _restart_failed(self, child: Child, failure: Exit) -> None:
+    async def _restart_failed(self, child: Child, failure: Exit, missing: Sequence[Child] = ()) -> None:
         now = self.clock.monotonic()
-        child.started_at = now
+        child.lived = 0.0
         child.cell.last_failure = describe(failure)
         history = (*recent(self._history_of(child), now, self._spec.period), now)
         self._set_history(child, history)
         if is_too_often(self._spec, history):
             self._give_up(child)
             return
-        if child.spec.backoff.first == 0:
-            # Without a delay the retry still goes through the mailbox, so that a stop can come between.
-            await self._hand_back(child)
-            return
-        await self._restart_group(child, members(self._spec.strategy, tuple(self._children), child.spec.name))
-
-    async def _hand_back(self, failed: Child) -> None:
-        names = members(self._spec.strategy, tuple(self._children), failed.spec.name)
-        group = [self._children[name] for name in names]
-        await self._stop_all([child for child in group if child.cell.life is not None])
-        self._tokens += 1
-        self._waiting[self._tokens] = Waiting(list(names))
-        for child in group:
-            self._unwait(child)
-            child.state, child.token, child.cell.state = "restarting", self._tokens, "backing_off"
-        self.tell(self.address, RestartDue(name=failed.spec.name, token=self._tokens))
+        # Those whose turn did not come are tried again too, whatever the strategy says by now.
+        names = members(self._spec.strategy, self._order(child), child.spec.name)
+        if missing:
+            wanted = {*names, *(one.spec.name for one in missing)}
+            names = tuple(name for name in self._children if name in wanted)
+        await self._restart_group(child, names, retry=True)
 
     def _give_up(self, child: Child) -> None:
         cell = child.cell
@@ -290,11 +291,9 @@ class Supervisor(AsyncActor):
             self.life.end(Escalated(cell.address, why))
             return
         child.state = "parked"
-        cell.state = "parked"
-        cell.next_try_at = None
-        self._sys.empty(cell, f"{cell.address} is parked: {why}")
+        self._sys.rest(cell, "parked", f"{cell.address} is parked: {why}")
         self._sys.record("parked", cell.address, incarnation=cell.incarnation, reason=why)
-        self._sys.alarms.raise_(f"parked/{cell.address}", why)
+        self._sys.alarms.raise_(parked_alarm(cell.address), why)
 
     # Administration
 
@@ -305,14 +304,14 @@ class Supervisor(AsyncActor):
             raise Conflict(f"{known.cell.address} {word}")
         if spec.significant and self._spec.auto_shutdown == "never":
             raise Invalid("a significant child needs auto_shutdown", "significant")
-        child = Child(spec, self._cell_for(spec))
+        child = Child(spec, self._new_cell_for(spec))
         self._children[spec.name] = child
         failure = await self._launch(child)
         if failure is not None:
             self._forget(child)
             raise Unavailable(f"{child.cell.address} did not start: {describe(failure)}")
         info = self._info(child)
-        if child.state == "absent" and (spec.restart == "temporary" or self._spec.dynamic):
+        if child.state == "absent" and self._is_forgotten_when_absent(child):
             self._forget(child)
         return info
 
@@ -321,7 +320,7 @@ class Supervisor(AsyncActor):
         self._unwait(child)
         if child.cell.life is not None:
             await self._stop_child(child)
-        if child.spec.restart == "temporary" or self._spec.dynamic:
+        if self._is_forgotten_when_absent(child):
             self._forget(child)
         else:
             self._rest(child)
@@ -332,14 +331,17 @@ class Supervisor(AsyncActor):
             raise Conflict(f"{child.cell.address} is {child.state}")
         was_parked = child.state == "parked"
         child.attempt, child.history = 0, ()
+        child.cell.attempt = 0
         child.cell.restarts += 1
         failure = await self._launch(child)
         if failure is not None:
+            why = f"{child.cell.address} did not start: {describe(failure)}"
             child.state = "parked" if was_parked else "absent"
-            child.cell.state = "parked" if was_parked else "stopped"
-            raise Unavailable(f"{child.cell.address} did not start: {describe(failure)}")
-        if was_parked:
-            self._sys.alarms.clear(f"parked/{child.cell.address}")
+            child.cell.last_failure = describe(failure)
+            self._sys.rest(child.cell, "parked" if was_parked else "stopped", why)
+            raise Unavailable(why)
+        if child.state == "absent":
+            self._rest(child)
         return self._info(child)
 
     def _delete_child(self, name: str) -> None:
@@ -362,14 +364,20 @@ class Supervisor(AsyncActor):
             spec.check_children()
         except InvalidSpec as error:
             raise Invalid(str(error), error.field) from error
+        cells = {
+            child_spec.name: self._new_cell_for(child_spec)
+            for child_spec in spec.children
+            if child_spec.name not in self._children
+        }
         self._spec = spec
         # The new order counts; what the new spec does not name stays, behind the others, as it is.
         old, self._children = self._children, {}
         for child_spec in spec.children:
             known = old.pop(child_spec.name, None)
             if known is None:
-                known = Child(child_spec, self._cell_for(child_spec))
+                known = Child(child_spec, cells[child_spec.name])
             known.spec = child_spec
+            known.cell.resettle(child_spec.settings, child_spec.kind)
             self._children[child_spec.name] = known
         self._children.update(old)
 
@@ -380,9 +388,10 @@ class Supervisor(AsyncActor):
         outcome = await self._sys.start(child.cell, child.spec.factory, child.spec.start_timeout)
         child.started_at = self._sys.clock.monotonic()
         if isinstance(outcome, Started):
-            life = child.cell.life
             child.state, child.extra = "running", outcome.extra
-            child.serial = 0 if life is None else life.serial
+            # The life may have ended by now: its exit waits in the mailbox, under this serial.
+            child.serial = outcome.serial
+            self._sys.alarms.clear(parked_alarm(child.cell.address))
             return None
         child.state, child.serial = "absent", 0
         if isinstance(outcome, Ignore):
@@ -394,8 +403,28 @@ class Supervisor(AsyncActor):
         address = child_of(self._path, spec.name)
         cell = self._sys.cell(address)
         if cell is None:
-            cell = self._sys.add(address, parent=self.address, settings=spec.settings, kind=spec.kind)
+            return self._sys.add(address, parent=self.address, settings=spec.settings, kind=spec.kind)
+        if cell.parent != self.address:
+            raise ValueError(f"{address} is somebody else's")
+        cell.resettle(spec.settings, spec.kind)
         return cell
+
+    def _new_cell_for(self, spec: ChildSpec) -> Cell:
+        try:
+            return self._cell_for(spec)
+        except ValueError as error:
+            raise Invalid(str(error), "name") from error
+
+    def _order(self, child: Child) -> tuple[str, ...]:
+        # Only a group restart looks at the others: with many children, each exit must stay cheap.
+        return (child.spec.name,) if self._spec.strategy == "one_for_one" else tuple(self._children)
+
+    def _significant_left(self) -> int:
+        alive = {"running", "restarting"}
+        return sum(child.spec.significant and child.state in alive for child in self._children.values())
+
+    def _is_forgotten_when_absent(self, child: Child) -> bool:
+        return child.spec.restart == "temporary" or self._spec.dynamic
 
     def _find(self, name: str) -> Child:
         child = self._children.get(name)
@@ -407,12 +436,11 @@ class Supervisor(AsyncActor):
         self._unwait(child)
         self._children.pop(child.spec.name, None)
         self._sys.remove(child.cell.address)
-        self._sys.alarms.clear(f"parked/{child.cell.address}")
 
     def _rest(self, child: Child) -> None:
         child.state, child.serial = "absent", 0
-        child.cell.state, child.cell.next_try_at = "stopped", None
-        self._sys.empty(child.cell, f"{child.cell.address} is stopped")
+        self._sys.rest(child.cell, "stopped", f"{child.cell.address} is stopped")
+        self._sys.alarms.clear(parked_alarm(child.cell.address))
 
     def _unwait(self, child: Child) -> None:
         token, child.token = child.token, None
