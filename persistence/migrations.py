@@ -1,6 +1,7 @@
 """Numbered changes of the schema, applied in order at start."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,5 +72,9 @@ def integrity_problems(database: peewee.Database) -> tuple[str, ...]:
     """What a damaged SQLite file says of itself; empty if it is sound."""
     if not isinstance(database, peewee.SqliteDatabase):
         return ()
-    lines = [str(row[0]) for row in database.execute_sql("PRAGMA integrity_check").fetchall()]  # type: ignore[no-untyped-call]
+    try:
+        rows = database.execute_sql("PRAGMA integrity_check").fetchall()  # type: ignore[no-untyped-call]
+    except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+        return (str(error),)
+    lines = [str(row[0]) for row in rows]
     return () if lines == ["ok"] else tuple(lines)

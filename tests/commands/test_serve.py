@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from aviary.commands.serve import AlreadyRunning, only_server, refuse_exposure
 from aviary.config.layout import Layout
 from aviary.config.settings import Settings, SettingsError

@@ -1,7 +1,6 @@
 import logging
 
 import pytest
-
 from aviary.config.logs import Redacted
 
 

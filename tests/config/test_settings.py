@@ -2,7 +2,6 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from aviary.config.settings import SettingsError, ensure_secrets, read_settings
 
 

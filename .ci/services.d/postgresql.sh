@@ -1,0 +1,2 @@
+# PostgreSQL's programs; the tests start clusters of their own with them.
+ensure_package "/usr/lib/postgresql/*/bin/initdb" postgresql

@@ -1,0 +1,238 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import peewee
+import pytest
+from aviary.config.clock import FakeClock
+from aviary.persistence.bots import Bot, BotRun, Performance
+from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, open_database, reachable
+from aviary.persistence.jobs import Job
+from aviary.persistence.journal import Entry, Journal
+from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaTooNew, integrity_problems, migrate
+from aviary.persistence.repositories import Repositories
+
+
+def test_migrations_are_applied_once(database: peewee.Database) -> None:
+    assert migrate(database, FakeClock()) == ()
+
+
+def test_a_newer_schema_is_refused(database: peewee.Database) -> None:
+    later = Migration(MIGRATIONS[-1].number + 1, "later", lambda _database: None)
+    migrate(database, FakeClock(), (*MIGRATIONS, later))
+
+    with pytest.raises(SchemaTooNew):
+        migrate(database, FakeClock())
+
+
+def test_a_migration_that_fails_leaves_no_trace(database: peewee.Database) -> None:
+    def half(database: peewee.Database) -> None:
+        database.execute_sql("CREATE TABLE half (id INTEGER)")
+        raise RuntimeError("the power failed")
+
+    with pytest.raises(RuntimeError):
+        migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "half", half)))
+
+    assert "half" not in database.get_tables()
+    assert migrate(database, FakeClock()) == ()
+
+
+def test_a_file_with_data_is_copied_before_its_schema_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database = open_database(None, path)
+    database.connect()
+    migrate(database, FakeClock())
+    Repositories(database).accounts.add("desk", at=1.0)
+
+    migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "x", lambda _db: None)))
+
+    copy = sqlite3.connect(next(tmp_path.glob("*.backup")))
+    assert copy.execute("SELECT name FROM accounts").fetchall() == [("desk",)]
+    copy.close()
+    database.close()
+
+
+def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database = open_database(None, path)
+    database.connect()
+    migrate(database, FakeClock())
+    for number in range(200):
+        Repositories(database).accounts.add(f"desk-{number}", at=1.0)
+    database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 3000] = b"\x55" * 3000
+    path.write_bytes(damaged)
+
+    database = open_database(None, path)
+    database.connect()
+    problems = integrity_problems(database)
+    database.close()
+
+    assert problems
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "postgresql://user:hunter2@host/", "nonsense"])
+def test_an_address_that_can_not_be_used_is_refused_without_its_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadDatabaseUrl) as refused:
+        open_database(url, tmp_path / "a")
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_released_server_s_way_to_write_the_address_is_understood(tmp_path: Path) -> None:
+    database = open_database("postgresql+asyncpg://me:p%40ss@db:5433/aviary", tmp_path / "a")
+
+    assert isinstance(database, peewee.PostgresqlDatabase)
+    assert database.database == "aviary"
+    assert database.connect_params["password"] == "p@ss"
+    assert database.connect_params["port"] == 5433
+
+
+def test_a_lost_server_is_unavailable_and_not_an_error_of_its_own(tmp_path: Path) -> None:
+    database = open_database("postgresql://nobody@127.0.0.1:1/nothing", tmp_path / "a")
+
+    with pytest.raises(DatabaseUnavailable), reachable(database):
+        pass
+
+
+def test_accounts_and_credentials(records: Repositories) -> None:
+    assert records.accounts.add("desk", at=1.0)
+    assert not records.accounts.add("desk", at=2.0)
+    records.accounts.add_credential("desk", "sandbox", at=1.0)
+    records.accounts.add_credential("desk", "sandbox", at=2.0)
+
+    assert records.accounts.names() == ("desk",)
+    assert records.accounts.credentials("desk") == ("sandbox",)
+    assert records.accounts.remove("desk")
+    assert records.accounts.credentials("desk") == ()
+
+
+def test_a_bot_and_its_runs(records: Repositories) -> None:
+    bot = Bot(name="mm", desired="running", spec={"a": [1]}, created_at=1.0, updated_at=1.0)
+    assert records.bots.add(bot)
+    assert not records.bots.add(bot)
+
+    changed = records.bots.change("mm", at=2.0, desired="stopped", process={"pid": 7})
+
+    assert changed is not None
+    assert (changed.desired, changed.process, changed.spec) == ("stopped", {"pid": 7}, {"a": [1]})
+    assert records.bots.list("running") == ()
+    run = BotRun(
+        bot_name="mm",
+        instance_name="mm",
+        deployed_at=1.0,
+        strategy_type="controller",
+        strategy_name="v2_with_controllers",
+        account_name="desk",
+        deployment_config="{}",
+    )
+    number = records.bots.add_run(run)
+    records.bots.change_run(number, run_status="STOPPED", stopped_at=5.0)
+    last = records.bots.last_run("mm")
+    assert last is not None
+    assert (last.id, last.run_status, last.stopped_at) == (number, "STOPPED", 5.0)
+    assert records.bots.runs(limit=10, run_status="STOPPED") == ((last,), 1)
+    assert records.bots.runs(limit=10, run_status="CREATED") == ((), 0)
+
+
+def test_reports_of_performance_come_back_newest_first(records: Repositories) -> None:
+    for at in (1.0, 3.0, 2.0):
+        report = Performance(bot_name="mm", controller_id="c", at=at, performance={"pnl": at})
+        records.bots.record_performance(report)
+
+    assert [r.performance["pnl"] for r in records.bots.performance("mm", limit=2)] == [3.0, 2.0]
+
+
+def test_the_journal_keeps_each_event_once(records: Repositories) -> None:
+    entries = [Entry(id=f"e-{n}", at=float(n), kind="crash", address="bots/mm") for n in range(120)]
+
+    records.journal.append(entries)
+    records.journal.append(entries[50:])
+
+    assert records.journal.search(limit=10).total_count == 120
+
+
+def test_the_journal_is_walked_page_by_page(records: Repositories) -> None:
+    records.journal.append([Entry(id=f"e-{n}", at=1.0, kind="start", address=f"bots/{n % 2}") for n in range(9)])
+
+    met: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = records.journal.search(address="bots/1", limit=3, cursor=cursor)
+        met += [entry.id for entry in page.data]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert met == ["e-7", "e-5", "e-3", "e-1"]
+
+
+def test_the_journal_never_outgrows_its_bound(database: peewee.Database) -> None:
+    journal = Journal(database, kept=100)
+
+    for start in range(0, 3000, 500):
+        journal.append(
+            [Entry(id=f"e-{n}", at=1.0, kind="start", address="a") for n in range(start, start + 500)]
+        )
+
+    assert journal.search(limit=1).total_count <= 1_100
+
+
+def test_a_job_is_found_again_at_its_last_step(records: Repositories) -> None:
+    job = Job(id="j", kind="deploy", subject="mm", step="folder", updated_at=1.0)
+    records.jobs.save(job)
+    records.jobs.save(job.model_copy(update={"step": "start", "detail": {"pid": 1}}))
+
+    assert [(j.step, j.detail) for j in records.jobs.unfinished("deploy")] == [("start", {"pid": 1})]
+
+    records.jobs.save(job.model_copy(update={"state": "done"}))
+    assert records.jobs.unfinished() == ()
+
+
+WRITER = """
+import os, sys
+from decimal import Decimal
+from pathlib import Path
+from aviary.config.clock import FakeClock
+from aviary.persistence.database import open_database
+from aviary.persistence.migrations import migrate
+from aviary.persistence.orders import Order
+from aviary.persistence.repositories import Repositories
+database = open_database(None, Path(sys.argv[1])); database.connect(); migrate(database, FakeClock())
+records = Repositories(database)
+for n in range(10_000):
+    order = Order(client_order_id=f"c-{n}", account="a", connector="s", trading_pair="BTC-USDT", side="BUY",
+        order_type="LIMIT", amount=Decimal(1), price=Decimal(1), created_at=1.0, updated_at=1.0)
+    records.orders.record_intent(order)
+    os.write(1, b"i%d\\n" % n)
+    records.orders.record_outcome("a", "s", f"c-{n}", "open", at=2.0)
+    os.write(1, b"o%d\\n" % n)
+"""
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 7, 20])
+def test_what_was_acknowledged_before_a_kill_is_there_afterwards(step: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().strip() for _ in range(step + 1)]
+    os.kill(writer.pid, signal.SIGKILL)
+    acknowledged += writer.stdout.read().split()
+    writer.wait()
+    writer.stdout.close()
+
+    database = open_database(None, path)
+    database.connect()
+    assert integrity_problems(database) == ()
+    records = Repositories(database)
+    for word in acknowledged:
+        order = records.orders.get("a", "s", f"c-{word[1:]}")
+        assert order is not None
+        if word.startswith("o"):
+            assert order.state == "open"
+    database.close()

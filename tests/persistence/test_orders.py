@@ -1,0 +1,166 @@
+from decimal import Decimal
+
+import pytest
+from aviary.persistence.fills import Fill
+from aviary.persistence.orders import DuplicateOrder, Order, OrderFilter
+from aviary.persistence.repositories import Repositories
+from aviary.persistence.values import cursor_of, place_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def an_order(number: int = 1, **changes: object) -> Order:
+    values: dict[str, object] = {
+        "client_order_id": f"c-{number}",
+        "account": "desk",
+        "connector": "sandbox",
+        "trading_pair": "BTC-USDT",
+        "side": "BUY",
+        "order_type": "LIMIT",
+        "amount": Decimal("0.10"),
+        "price": Decimal("50000.000000000000000001"),
+        "created_at": float(number),
+        "updated_at": float(number),
+    }
+    return Order.model_validate(values | changes)
+
+
+def a_fill(number: int, amount: str, price: str = "100") -> Fill:
+    return Fill(
+        trade_id=f"t-{number}",
+        client_order_id="c-1",
+        account="desk",
+        connector="sandbox",
+        trading_pair="BTC-USDT",
+        side="BUY",
+        amount=Decimal(amount),
+        price=Decimal(price),
+        fee_paid=Decimal("0.01"),
+        fee_currency="USDT",
+        timestamp=float(number),
+    )
+
+
+def test_an_intent_comes_back_digit_for_digit(records: Repositories) -> None:
+    order = an_order()
+
+    records.orders.record_intent(order)
+
+    assert records.orders.get("desk", "sandbox", "c-1") == order
+
+
+def test_an_id_is_used_once(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+
+    with pytest.raises(DuplicateOrder):
+        records.orders.record_intent(an_order())
+
+
+def test_an_id_may_be_used_again_by_another_account(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_intent(an_order(account="other"))
+
+    assert len(records.orders.find("c-1")) == 2
+
+
+def test_late_news_takes_nothing_back(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "filled", at=2.0, exchange_order_id="7")
+
+    order = records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=3.0, exchange_order_id="8")
+
+    assert order is not None
+    assert (order.state, order.exchange_order_id, order.updated_at) == ("filled", "7", 2.0)
+
+
+def test_news_of_an_unknown_order_changes_nothing(records: Repositories) -> None:
+    assert records.orders.record_outcome("desk", "sandbox", "nobody", "open", at=1.0) is None
+    assert records.orders.live() == ()
+
+
+def test_a_cancel_is_written_down_before_it_is_asked_for(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=2.0)
+
+    order = records.orders.request_cancel("desk", "sandbox", "c-1", at=3.0)
+
+    assert order is not None
+    assert (order.state, order.cancel_requested) == ("pending_cancel", True)
+    assert records.orders.live("desk", "sandbox") == (order,)
+
+
+def test_a_fill_counts_once_however_often_it_is_reported(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+
+    first = records.fills.record(a_fill(1, "0.04", "100"), at=2.0)
+    again = records.fills.record(a_fill(1, "0.04", "100"), at=3.0)
+
+    assert first is not None
+    assert again is None
+    order = records.orders.get("desk", "sandbox", "c-1")
+    assert order is not None
+    assert (order.state, order.filled_amount, order.filled_quote) == (
+        "partially_filled",
+        Decimal("0.04"),
+        Decimal(4),
+    )
+
+
+def test_the_last_fill_fills_the_order(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+
+    records.fills.record(a_fill(1, "0.04", "100"), at=2.0)
+    order = records.fills.record(a_fill(2, "0.06", "200"), at=3.0)
+
+    assert order is not None
+    assert (order.state, order.average_price, order.fee_paid) == ("filled", Decimal(160), Decimal("0.02"))
+
+
+def test_orders_that_ended_are_not_live(records: Repositories) -> None:
+    for number, state in enumerate(("open", "cancelled", "unresolved", "filled", "rejected"), 1):
+        records.orders.record_intent(an_order(number))
+        records.orders.record_outcome("desk", "sandbox", f"c-{number}", state, at=9.0)
+
+    assert [order.client_order_id for order in records.orders.live()] == ["c-1", "c-3"]
+
+
+def test_a_walk_over_the_pages_meets_every_order_once_while_others_arrive(records: Repositories) -> None:
+    for number in range(1, 24):
+        records.orders.record_intent(an_order(number, created_at=float(number // 3)))
+    met: list[str] = []
+    cursor = None
+    for step in range(100):
+        page = records.orders.search(OrderFilter(), limit=5, cursor=cursor)
+        met += [order.client_order_id for order in page.data]
+        records.orders.record_intent(an_order(100 + step, created_at=1_000.0))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert sorted(met) == sorted(f"c-{number}" for number in range(1, 24))
+
+
+def test_a_search_filters_by_everything(records: Repositories) -> None:
+    records.orders.record_intent(an_order(1))
+    records.orders.record_intent(an_order(2, trading_pair="ETH-USDT"))
+    records.orders.record_intent(an_order(3, account="other"))
+    records.orders.record_intent(an_order(4, connector="binance"))
+
+    def found(**wanted: object) -> list[str]:
+        page = records.orders.search(OrderFilter.model_validate(wanted), limit=10)
+        return [order.client_order_id for order in page.data]
+
+    assert found(accounts=("desk",), connectors=("sandbox",), trading_pairs=("BTC-USDT",)) == ["c-1"]
+    assert found(since=3.0) == ["c-4", "c-3"]
+    assert found(until=1.5) == ["c-1"]
+    assert found(states=("filled",)) == []
+
+
+@given(st.floats(0, 4e9), st.integers(0, 10**12))
+def test_a_cursor_is_read_back_exactly(at: float, number: int) -> None:
+    assert place_of(cursor_of(at, number)) == (at, number)
+
+
+@pytest.mark.parametrize("cursor", [None, "", "0:", "x:y", "1.0", "'; drop table orders"])
+def test_a_cursor_that_is_not_ours_means_the_first_page(cursor: str | None) -> None:
+    assert place_of(cursor) is None
