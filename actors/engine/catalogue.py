@@ -1,0 +1,46 @@
+"""Which connectors there are, and what each of them wants to know: needs no connection and no keys."""
+
+from typing import Any
+
+from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
+from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
+
+from aviary.actors.core.port_errors import PortRefusal
+
+
+def settings_of(connector: str) -> ConnectorSetting:
+    """The settings of a connector; refused as `not_found` if there is none of that name."""
+    settings = AllConnectorSettings.get_connector_settings().get(connector)
+    if settings is None or settings.uses_gateway_generic_connector():
+        raise PortRefusal("not_found", f"there is no connector {connector}", field="connector_name")
+    return settings
+
+
+async def list_connectors() -> list[str]:
+    """All connectors a credential can be added for."""
+    settings = AllConnectorSettings.get_connector_settings()
+    return sorted(name for name, setting in settings.items() if not setting.uses_gateway_generic_connector())
+
+
+async def list_candle_connectors() -> list[str]:
+    """All connectors with candles."""
+    return sorted(CandlesFactory._candles_map)  # noqa: SLF001 - there is no other list
+
+
+async def config_map(connector: str) -> dict[str, dict[str, Any]]:
+    """The fields of a connector's credential: `{field: {"type", "required"}}`, and `default` if it has one,
+    and `allowed_values` where only some texts are accepted."""
+    keys = settings_of(connector).config_keys
+    if keys is None:
+        return {}
+    fields: dict[str, dict[str, Any]] = {}
+    for name, info in type(keys).model_fields.items():
+        if name == "connector":
+            continue
+        annotation = info.annotation
+        required = info.is_required()
+        kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+        fields[name] = {"type": kind, "required": required}
+        if not required and isinstance(info.default, str | int | float | bool):
+            fields[name]["default"] = info.default
+    return fields
