@@ -106,7 +106,7 @@ class SandboxExchange(AsyncActor):
             while missed < PROBES_MISSED:
                 await asyncio.sleep(PROBE_PERIOD)
                 try:
-                    async with session.get(f"{url}/_sandbox/faults") as answer:
+                    async with session.get(f"{url}/_sandbox/health") as answer:
                         await answer.read()
                     missed = 0
                 except (aiohttp.ClientError, TimeoutError):

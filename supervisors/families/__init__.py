@@ -1,0 +1,1 @@
+"""How registries ask for children: specs are made here, and sent to the right supervisor."""
