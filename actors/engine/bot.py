@@ -46,13 +46,23 @@ class BotSpec:
     """Seconds between two heartbeats."""
     sweep_period: float = 10.0
     """Seconds between two looks for stray orders."""
-    rate_source: str = ""
-    """Connector that prices are converted with; empty leaves what the folder says."""
+    settle_only: bool = False
+    """Cancel what an earlier life left on the exchanges, and end."""
 
 
 def main(spec: dict[str, Any]) -> int:
     """Run the bot until it is asked to stop; the exit code."""
     return asyncio.run(BotProcess(BotSpec(**spec)).run())
+
+
+class _SettledOnly(Exception):  # noqa: N818 - not an error: it ends a start that is not to go on
+    """All that was asked for is done."""
+
+
+def _rehearses() -> bool:
+    """Whether all keys in the folder are for the simulated exchange."""
+    connectors = [path.stem for path in Path("conf/connectors").glob("*.yml")]
+    return bool(connectors) and all(name.startswith("sandbox") for name in connectors)
 
 
 class _LastError(logging.Handler):
@@ -91,6 +101,8 @@ class BotProcess:
         await asyncio.wait({starting, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
         if not self._stop_asked.is_set():
             failure = starting.result()
+            if self._spec.settle_only and self._report.stage == "stopped":
+                return EXIT_STOPPED
             if failure is not None:
                 self._report.write("failed", failure)
                 self._bridge.tell("failed", failure)
@@ -120,8 +132,9 @@ class BotProcess:
         config = load_client_config_map_from_file()
         config.instance_id = spec.instance
         config.anonymized_metrics_mode = AnonymizedMetricsDisabledMode()
-        if spec.rate_source:
-            config.rate_oracle_source = spec.rate_source
+        if _rehearses():
+            # Rates of the rehearsal's own market, and no question to exchanges that it does not trade on.
+            config.rate_oracle_source = "sandbox"
         application = await bootstrap_application(
             config,
             ETHKeyFileSecretManger(spec.password),
@@ -143,7 +156,8 @@ class BotProcess:
         application._mqtt = self._bridge
         application.aviary_script_config = spec.script_config
         repair_commands(application)
-        self._bridge.start()
+        if not spec.settle_only:
+            self._bridge.start()
         self._application = application
         self._core = application.trading_core
         self._marks = Marks(spec.instance, self._clock)
@@ -162,6 +176,9 @@ class BotProcess:
             cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
             if cancelled:
                 self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
+            if self._spec.settle_only:
+                self._report.write("stopped", left=[])
+                raise _SettledOnly
             self._report.write("starting", settled=cancelled)
             await execute()
 

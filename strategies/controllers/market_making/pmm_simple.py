@@ -6,18 +6,37 @@ have not traded are moved every `executor_refresh_time` seconds. A bot sees this
 """
 
 from decimal import Decimal
+from typing import Any
 
 from hummingbot.strategy_v2.controllers.market_making_controller_base import (
     MarketMakingControllerBase,
     MarketMakingControllerConfigBase,
 )
 from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
+from pydantic import model_validator
+
+DEFAULTS = {
+    "buy_spreads": "0.01,0.02",
+    "sell_spreads": "0.01,0.02",
+    "buy_amounts_pct": "",
+    "sell_amounts_pct": "",
+}
+"""Text as the base class parses it; an empty one means one equal share a level."""
 
 
 class PMMSimpleConfig(MarketMakingControllerConfigBase):
     """The base class's fields are all there is: spreads, amounts, refresh time, barriers, leverage."""
 
     controller_name: str = "pmm_simple"
+
+    @model_validator(mode="before")
+    @classmethod
+    def spell_out_defaults(cls, values: Any) -> Any:
+        """Equal amounts on all levels unless told otherwise: the base class only parses what is given."""
+        if isinstance(values, dict):
+            given = {name: value for name, value in values.items() if value is not None}
+            return {**DEFAULTS, **given}
+        return values
 
 
 class PMMSimple(MarketMakingControllerBase):

@@ -1,0 +1,378 @@
+"""One bot: keeps its process doing what is wanted of it, whatever happens to either of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.life import Ignore
+from aviary.actors.core.refusal import Refusal, Unavailable
+from aviary.actors.messages.bots import (
+    AskBot,
+    BotSpoke,
+    BotState,
+    BotStatus,
+    CheckPulse,
+    GetBotStatus,
+    HaltBot,
+    RunBot,
+)
+from aviary.actors.messages.broker import CallBot, GetBroker, GetLink
+from aviary.actors.runtimes import ProcessMark
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aviary.actors.bot_store import BotStore, StoredBot
+    from aviary.actors.messages.broker import BrokerInfo
+    from aviary.actors.runtimes import Running, Runtime
+
+BROKER, LINK = "broker/server", "broker/link"
+
+BROKER_TIMEOUT = 15.0
+"""Seconds to learn where the broker is."""
+
+COMMAND_TIMEOUT = 3.0
+"""Seconds a living bot has to confirm a command."""
+
+WIND_DOWN_TIMEOUT = 30.0
+"""Seconds from a confirmed stop to the last order's end: it takes 7 to 13 with a handful of orders."""
+
+TERMINATE_TIMEOUT = 35.0
+"""Seconds from SIGTERM to the process's end, its own wind-down included."""
+
+SETTLE_TIMEOUT = 60.0
+"""Seconds to cancel what a bot that was killed left on its exchanges."""
+
+KEPT_LOGS = 100
+"""Log entries kept of each kind, as the released server does."""
+
+RECENT = 30.0
+"""Seconds after its last word that a bot counts as recently active."""
+
+REASON_LINES = 5
+"""Last lines of a dead bot's output that are told."""
+
+
+class BotDied(Exception):  # noqa: N818 - the field's word
+    """The bot's process ended and nobody had asked it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a bot may be silent; in seconds."""
+
+    silence: float = 30.0
+    """Without a heartbeat; six are missed then."""
+    boot: float = 120.0
+    """Without a first word: twenty cold starts at once on two cores stay below."""
+    pulse: float = 1.0
+    """Between two looks."""
+
+
+class BotActor(AsyncActor):
+    """Starts or adopts the process, watches it, and ends it when that is asked for.
+
+    A process that ends unasked is this actor's crash: its supervisor's backoff decides when the next one starts.
+    The process outlives the server, and so is left alone by `release`.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, store: BotStore, runtime: Runtime, patience: Patience | None = None
+    ) -> None:
+        super().__init__()
+        self._name = name
+        self._folder = folder
+        self._store = store
+        self._runtime = runtime
+        self._patience = patience or Patience()
+
+    async def prepare(self) -> None:
+        """Read what is wanted and find the process, if one runs; starting one comes after."""
+        stored = await self._store.load(self, self._name)
+        if stored is None:
+            raise Ignore
+        self._stored: StoredBot = stored
+        self._wanted = stored.desired
+        self._state: BotState = "stopped"
+        self._reason = ""
+        self._process: Running | None = None
+        self._mark: ProcessMark | None = None
+        self._winding_down: asyncio.Task[None] | None = None
+        self._wound_down = asyncio.Event()
+        self._killed_because = ""
+        self._orders_left: int | None = None
+        self._performance: dict[str, Any] = {}
+        self._performance_kept_at = 0.0
+        self._general: deque[dict[str, Any]] = deque(maxlen=KEPT_LOGS)
+        self._errors: deque[dict[str, Any]] = deque(maxlen=KEPT_LOGS)
+        self._heard = False
+        self._heard_at = self.clock.monotonic()
+        if stored.process is not None:
+            process = self._runtime.adopt(stored.process)
+            if process is not None:
+                self._watch(process, stored.process)
+        if self._wanted == "running" and self._process is None:
+            self._state = "starting"
+            self.spawn(self._start(), "start")
+        elif self._wanted == "running":
+            # Whether it really lives is shown by its next heartbeat.
+            self._state = "running" if self._launch_report().get("stage") == "quoting" else "starting"
+        elif self._process is not None or stored.process is not None:
+            self._begin_wind_down(skip_cancellation=False)
+        self.schedule(self._patience.pulse, CheckPulse())
+
+    def receive(self, message: Any) -> Any:  # noqa: ANN401
+        """Handle one message."""
+        match message:
+            case BotSpoke():
+                return self._hear(message)
+            case CheckPulse():
+                return self._check_pulse()
+            case GetBotStatus():
+                return self._status()
+            case RunBot():
+                return self._run()
+            case HaltBot():
+                return self._halt(message)
+            case AskBot():
+                return self.defer(self._pass_on(message))
+            case _:
+                return super().receive(message)
+
+    # Starting
+
+    async def _start(self) -> None:
+        self._reason = ""
+        broker: BrokerInfo = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
+        self._heard = False
+        self._heard_at = self.clock.monotonic()
+        stored = self._stored
+
+        async def born(mark: ProcessMark) -> None:
+            await self._store.save_process(self, self._name, mark)
+            self._mark = mark
+
+        process = await self._runtime.start(self._name, self._folder, stored.script_config, broker, born)
+        if self._mark is not None:
+            self._watch(process, self._mark)
+
+    def _watch(self, process: Running, mark: ProcessMark) -> None:
+        self._process, self._mark = process, mark
+        self.spawn(self._until_it_ends(process), "watch")
+
+    async def _until_it_ends(self, process: Running) -> None:
+        code = await process.exited()
+        if self._winding_down is None and self._process is process:
+            raise BotDied(self._obituary(code))
+
+    def _obituary(self, code: int | None) -> str:
+        if self._killed_because:
+            return self._killed_because
+        how = "ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        report = self._launch_report()
+        if report.get("stage") == "failed" and report.get("detail"):
+            return f"{how}: {report['detail']}"
+        lines = [line for line in self._last_lines() if line.strip()]
+        return f"{how}; its last words: {' | '.join(lines)}" if lines else how
+
+    # Listening
+
+    def _hear(self, spoken: BotSpoke) -> None:
+        self._heard = True
+        self._heard_at = self.clock.monotonic()
+        payload = spoken.payload
+        match spoken.kind:
+            case "performance":
+                # A stopping strategy sends one last message without figures; the last figures stay.
+                if any(payload.values()):
+                    self._performance = payload
+                    if self._state in {"starting", "settling"}:
+                        self._state, self._reason = "running", ""
+                    return self._keep_performance(payload)
+            case "log":
+                kept = self._errors if payload.get("level_no", 0) >= 40 else self._general  # noqa: PLR2004
+                kept.append(payload)
+            case "status_updates":
+                return self._hear_status(payload)
+            case _:
+                pass
+        return None
+
+    def _hear_status(self, payload: dict[str, Any]) -> Any:  # noqa: ANN401
+        kind, text = payload.get("type"), str(payload.get("msg", ""))
+        if kind == "ready" and self._state in {"starting", "settling"}:
+            self._state, self._reason = "running", ""
+        elif kind == "settling" and self._state in {"starting", "settling"}:
+            self._state, self._reason = "settling", text
+        elif kind == "stopped":
+            self._wound_down.set()
+            if self._winding_down is None:
+                return self._stopped_by_itself()
+        return None
+
+    def _keep_performance(self, payload: dict[str, Any]) -> Any:  # noqa: ANN401
+        now = self.clock.now()
+        if now - self._performance_kept_at < self._store.performance_period:
+            return None
+        self._performance_kept_at = now
+        return self.defer(self._store.keep_performance(self, self._name, now, payload))
+
+    async def _stopped_by_itself(self) -> None:
+        """A drawdown limit, or somebody else's command over MQTT: not to be healed."""
+        await self._want("stopped")
+        self._reason = "the strategy was stopped by itself or over MQTT"
+        self._begin_wind_down(skip_cancellation=False)
+
+    async def _check_pulse(self) -> None:
+        self.schedule(self._patience.pulse, CheckPulse())
+        process = self._process
+        if process is None or self._winding_down is not None:
+            return
+        limit = self._patience.silence if self._heard or self._state == "running" else self._patience.boot
+        silent = self.clock.monotonic() - self._heard_at
+        if silent <= limit:
+            return
+        try:
+            link = await self.ask(LINK, GetLink(), timeout=COMMAND_TIMEOUT)
+        except Refusal:
+            return
+        # Silence proves nothing while the broker is away, and a while after.
+        if link.connected and link.since > limit and self.clock.monotonic() - self._heard_at > limit:
+            self._killed_because = f"hung: not a word for {silent:.0f} s; killed"
+            process.kill()
+
+    # What is asked
+
+    async def _run(self) -> BotStatus:
+        await self._want("running")
+        if self._state == "stopped":
+            self._orders_left = None
+            self._state = "starting"
+            self.spawn(self._start(), "start")
+        return self._status()
+
+    async def _halt(self, message: HaltBot) -> Any:  # noqa: ANN401
+        await self._want("stopped")
+        if self._state != "stopped" and self._winding_down is None:
+            self._begin_wind_down(skip_cancellation=message.skip_order_cancellation)
+        if message.wait and self._winding_down is not None:
+            return self.defer(self._halted(self._winding_down))
+        return self._status()
+
+    async def _halted(self, winding_down: asyncio.Task[None]) -> BotStatus:
+        await asyncio.wait({winding_down})
+        return self._status()
+
+    async def _pass_on(self, message: AskBot) -> dict[str, Any]:
+        if self._process is None:
+            raise Unavailable(f"bot {self._name} is {self._state}")
+        call = CallBot(bot=self._name, command=message.command, data=message.data, timeout=message.timeout)
+        return await self.ask(LINK, call, timeout=message.timeout + COMMAND_TIMEOUT)
+
+    async def _want(self, desired: str) -> None:
+        if self._wanted != desired:
+            await self._store.save_desired(self, self._name, desired)
+            self._wanted = desired
+
+    # Stopping
+
+    def _begin_wind_down(self, *, skip_cancellation: bool) -> None:
+        self._state = "stopping"
+        self._winding_down = self.spawn(self._wind_down(skip_cancellation=skip_cancellation), "wind-down")
+
+    async def _wind_down(self, *, skip_cancellation: bool) -> None:
+        """Ask over MQTT, then by SIGTERM, then kill; then settle what a killed bot left."""
+        process = self._process
+        clean = False
+        if process is not None and process.alive:
+            clean = await self._stop_over_mqtt(skip_cancellation=skip_cancellation)
+            process.terminate()
+            try:
+                async with asyncio.timeout(TERMINATE_TIMEOUT):
+                    await process.exited()
+            except TimeoutError:
+                clean = False
+                process.kill()
+                await process.exited()
+        report = self._launch_report()
+        ended_well = report.get("stage") == "stopped" and (clean or report.get("left") is not None)
+        if not ended_well and not skip_cancellation:
+            report = await self._settle()
+        left = report.get("left")
+        self._orders_left = None if left is None or skip_cancellation else len(left)
+        self._process = self._mark = None
+        await self._store.save_process(self, self._name, None)
+        await self._store.note_stop(self, self._name, self._status())
+        self._state, self._winding_down = "stopped", None
+        self._wound_down.clear()
+        if self._wanted == "running":
+            self._state = "starting"
+            self.spawn(self._start(), "start")
+
+    async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
+        data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}
+        call = CallBot(bot=self._name, command="stop", data=data, timeout=COMMAND_TIMEOUT)
+        try:
+            await self.ask(LINK, call, timeout=COMMAND_TIMEOUT * 2)
+            async with asyncio.timeout(WIND_DOWN_TIMEOUT):
+                await self._wound_down.wait()
+        except (Refusal, TimeoutError):
+            return False
+        return True
+
+    async def _settle(self) -> dict[str, Any]:
+        try:
+            broker = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
+        except Refusal:
+            return {}
+        process = await self._runtime.settle(self._name, self._folder, self._stored.script_config, broker)
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                await process.exited()
+        except TimeoutError:
+            process.kill()
+        report = self._launch_report()
+        return report if report.get("pid") == process.pid else {}
+
+    # Telling
+
+    def _status(self) -> BotStatus:
+        cell = self.system.cell(self.address)
+        report = self._launch_report() if self._state != "stopped" else {}
+        return BotStatus(
+            name=self._name,
+            state=self._state,
+            reason=self._reason,
+            performance=self._performance,
+            error_logs=tuple(self._errors),
+            general_logs=tuple(self._general),
+            recently_active=self._heard and self.clock.monotonic() - self._heard_at < RECENT,
+            pid=None if self._process is None else self._process.pid,
+            incarnation=self.incarnation,
+            restarts=0 if cell is None else cell.restarts,
+            started_at=None if self._mark is None else self._mark.started_at,
+            quoting_after=report.get("reached", {}).get("quoting"),
+            orders_left=self._orders_left,
+        )
+
+    def _launch_report(self) -> dict[str, Any]:
+        try:
+            report = orjson.loads((self._folder / "data" / "launch.json").read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return {}
+        return report if isinstance(report, dict) else {}
+
+    def _last_lines(self) -> list[str]:
+        try:
+            with (self._folder / "logs" / "process.log").open("rb") as log:
+                log.seek(0, 2)
+                log.seek(max(0, log.tell() - 4096))
+                return log.read().decode(errors="replace").splitlines()[-REASON_LINES:]
+        except FileNotFoundError:
+            return []

@@ -1,0 +1,134 @@
+"""What is kept of bots in the database, in the terms of bot actors and of their registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from aviary.actors.core.message import Value
+from aviary.actors.messages.database import Fetch, Transact
+from aviary.actors.runtimes import ProcessMark
+from aviary.persistence.bots import Bot, BotRun, Desired, Performance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aviary.actors.core.actor import AsyncActor
+    from aviary.actors.messages.bots import BotStatus
+    from aviary.persistence.repositories import Repositories
+
+DATABASE = "database"
+TIMEOUT = 10.0
+"""Seconds for one transaction."""
+
+PERFORMANCE_PERIOD = 60.0
+"""Seconds between two reports of a controller that are kept."""
+
+
+class StoredBot(Value):
+    """A bot as it should be."""
+
+    name: str
+    desired: Desired
+    script_config: str
+    """A file name under `conf/scripts` of its folder."""
+    account: str
+    process: ProcessMark | None = None
+
+
+class BotStore:
+    """Reads and writes bots through the database's actor, on behalf of the actor that asks."""
+
+    def __init__(self, performance_period: float = PERFORMANCE_PERIOD) -> None:
+        self.performance_period = performance_period
+
+    async def load(self, actor: AsyncActor, name: str) -> StoredBot | None:
+        """One bot, `None` if there is none of this name."""
+        bot = await self.fetch(actor, lambda r: r.bots.get(name))
+        return None if bot is None else stored(bot)
+
+    async def save_desired(self, actor: AsyncActor, name: str, desired: Desired) -> None:
+        """Write down what a bot should do; done before it is told to."""
+        at = actor.clock.now()
+        await self.transact(actor, lambda r: r.bots.change(name, at=at, desired=desired))
+
+    async def save_process(self, actor: AsyncActor, name: str, mark: ProcessMark | None) -> None:
+        """Write down which process is the bot, before that process does anything."""
+        at = actor.clock.now()
+        process = None if mark is None else mark.model_dump()
+
+        def work(r: Repositories) -> None:
+            r.bots.change(name, at=at, process=process)
+            run = r.bots.last_run(name)
+            if mark is not None and run is not None:
+                r.bots.change_run(run.id, run_status="RUNNING", stopped_at=None)
+
+        await self.transact(actor, work)
+
+    async def note_stop(self, actor: AsyncActor, name: str, status: BotStatus) -> None:
+        """Keep the last state of a run that has stopped."""
+        at = actor.clock.now()
+        final = final_status(status)
+
+        def work(r: Repositories) -> None:
+            run = r.bots.last_run(name)
+            if run is not None:
+                r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
+
+        await self.transact(actor, work)
+
+    async def keep_performance(
+        self, actor: AsyncActor, name: str, at: float, payload: dict[str, Any]
+    ) -> None:
+        """Keep one report of each controller."""
+
+        def work(r: Repositories) -> None:
+            for controller_id, report in payload.items():
+                r.bots.record_performance(
+                    Performance(bot_name=name, controller_id=controller_id, at=at, performance=report)
+                )
+
+        await self.transact(actor, work)
+
+    async def transact[R](self, actor: AsyncActor, work: Callable[[Repositories], R]) -> R:
+        """Run `work` in one transaction."""
+        return await actor.ask(DATABASE, Transact(work=work), timeout=TIMEOUT)
+
+    async def fetch[R](self, actor: AsyncActor, work: Callable[[Repositories], R]) -> R:
+        """Run `work`, which only reads."""
+        return await actor.ask(DATABASE, Fetch(work=work), timeout=TIMEOUT)
+
+
+def stored(bot: Bot) -> StoredBot:
+    """A row of the database as actors see it."""
+    return StoredBot(
+        name=bot.name,
+        desired=bot.desired,
+        script_config=bot.spec["script_config"],
+        account=bot.spec["account"],
+        process=None if bot.process is None else ProcessMark.model_validate(bot.process),
+    )
+
+
+def final_status(status: BotStatus) -> str:
+    """What a run's record keeps of its end: JSON in a text, as the released server has it."""
+    return orjson.dumps(
+        {"status": status.state, "performance": performance_view(status), "error_logs": status.error_logs}
+    ).decode()
+
+
+def performance_view(status: BotStatus) -> dict[str, Any]:
+    """Performance as the released server shows it: each controller with a status of its own."""
+    running = "running" if status.state in {"running", "starting", "settling", "stopping"} else "stopped"
+    return {
+        controller_id: {
+            "status": running,
+            "performance": report.get("performance", {}),
+            "custom_info": report.get("custom_info", {}),
+        }
+        for controller_id, report in status.performance.items()
+    }
+
+
+__all__ = ["Bot", "BotRun", "BotStore", "StoredBot", "final_status", "performance_view", "stored"]

@@ -1,0 +1,85 @@
+"""Bots as processes of this machine, running the installed hummingbot."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.engine.launch import Job
+from aviary.actors.engine.launch import OnBorn as OnProcessBorn
+from aviary.actors.messages.broker import BrokerInfo
+from aviary.actors.runtimes import OnBorn, ProcessMark, Running
+from aviary.config.clock import Clock
+
+ENTRY = "aviary.actors.engine.bot:main"
+
+HEARTBEAT = 5.0
+"""Seconds between two heartbeats of a bot."""
+
+type Launch = Callable[[Job, OnProcessBorn | None], Awaitable[ChildProcess]]
+"""Starts an engine process, forked from the template or cold."""
+
+
+class ProcessRuntime:
+    """Starts each bot in a session and a folder of its own."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        password: SecretStr,
+        clock: Clock,
+        environment: Mapping[str, str] | None = None,
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self._launch = launch
+        self._password = password
+        self._clock = clock
+        self._environment = dict(environment or {})
+        self._heartbeat = heartbeat
+
+    async def start(self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn) -> Running:
+        """Start the bot; see `Runtime`."""
+
+        async def born(process: ChildProcess) -> None:
+            birth = process.birth
+            if birth is None:
+                raise ProcessLookupError(f"the process of {bot} ended at once")
+            await on_born(ProcessMark(pid=process.pid, birth=birth, started_at=self._clock.now()))
+
+        return await self._launch(self._job(bot, folder, script_config, broker), born)
+
+    def adopt(self, mark: ProcessMark) -> Running | None:
+        """Find a running bot again."""
+        return ChildProcess.adopt(mark.pid, mark.birth)
+
+    async def settle(self, bot: str, folder: Path, script_config: str, broker: BrokerInfo) -> Running:
+        """Cancel what a dead bot left; see `Runtime`."""
+        return await self._launch(self._job(bot, folder, script_config, broker, settle_only=True), None)
+
+    def _job(
+        self,
+        bot: str,
+        folder: Path,
+        script_config: str,
+        broker: BrokerInfo,
+        **more: Any,  # noqa: ANN401
+    ) -> Job:
+        return Job(
+            entry=ENTRY,
+            folder=folder,
+            log=folder / "logs" / "process.log",
+            environment=self._environment,
+            spec={
+                "instance": bot,
+                "script_config": script_config,
+                "password": self._password.get_secret_value(),
+                "mqtt_host": broker.host,
+                "mqtt_port": broker.port,
+                "mqtt_username": broker.username,
+                "mqtt_password": broker.password.get_secret_value(),
+                "heartbeat": self._heartbeat,
+                **more,
+            },
+        )
