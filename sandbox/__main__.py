@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 
 from aiohttp import web
-
 from aviary.config.clock import SystemClock
 from aviary.sandbox.exchange import Exchange, Settings
 from aviary.sandbox.web.app import application

@@ -70,7 +70,7 @@ class Ladder:
 
     def levels(self, limit: int) -> list[tuple[int, int]]:
         """Price and lots of the best levels."""
-        found = []
+        found: list[tuple[int, int]] = []
         for price in self.prices():
             if len(found) == limit:
                 break

@@ -70,7 +70,8 @@ class Exchange:
         self.keys = Keys(self._store, self.venues)
         self.candles = {
             market: {
-                symbol: Candles(instrument, self.paths[market][symbol]) for symbol, instrument in instruments.items()
+                symbol: Candles(instrument, self.paths[market][symbol])
+                for symbol, instrument in instruments.items()
             }
             for market, instruments in INSTRUMENTS.items()
         }

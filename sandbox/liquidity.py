@@ -106,7 +106,9 @@ class Liquidity:
             for distance, level in enumerate(wanted[side]):
                 if level in quotes or (barrier is not None and (barrier - level) * side.sign <= 0):
                     continue
-                quotes[level] = self._venue.house_rest(self._instrument.symbol, side, level, self._size(distance, level))
+                quotes[level] = self._venue.house_rest(
+                    self._instrument.symbol, side, level, self._size(distance, level)
+                )
 
     def _levels(self, best: int, step: int) -> list[int]:
         """Prices of one side of the ladder, best first."""

@@ -140,7 +140,10 @@ class PerpetualVenue(Venue):
 
     def maintenance(self, key: str) -> Decimal:
         """Equity below which the positions of a key are liquidated."""
-        return sum((self.value(symbol, held) for (symbol, _), held in self.positions(key).items()), ZERO) * MAINTENANCE
+        return (
+            sum((self.value(symbol, held) for (symbol, _), held in self.positions(key).items()), ZERO)
+            * MAINTENANCE
+        )
 
     def available(self, key: str) -> Decimal:
         """What a key may still use as margin."""
@@ -221,7 +224,11 @@ class PerpetualVenue(Venue):
         instrument, key = order.instrument, order.owner
         if order.type is OrderType.MARKET:
             taken, cost = self.books[instrument.symbol].cost(order.side, order.quantity)
-            worth = instrument.notional(cost) if taken else self.mark(instrument.symbol) * instrument.amount(order.quantity)
+            worth = (
+                instrument.notional(cost)
+                if taken
+                else self.mark(instrument.symbol) * instrument.amount(order.quantity)
+            )
         else:
             worth = instrument.notional(order.price * order.quantity)
         if order.reduce_only:
@@ -351,7 +358,9 @@ class PerpetualVenue(Venue):
             first = last_due if paid is None else paid + self.funding_interval
             if paid is None:
                 return
-            for due in range(max(first, last_due - 100 * self.funding_interval), last_due + 1, self.funding_interval):
+            for due in range(
+                max(first, last_due - 100 * self.funding_interval), last_due + 1, self.funding_interval
+            ):
                 self._fund(due)
             self._reason = "FUNDING_FEE"
             self._settle_accounts()
@@ -408,7 +417,11 @@ def _traded(held: Position, side: Side, lots: int, worth: Decimal) -> Decimal:
     realized = ZERO
     closing = min(lots, max(0, -held.amount * side.sign))
     if closing:
-        cost = held.cost if closing == abs(held.amount) else (held.cost * closing / abs(held.amount)).quantize(PRECISION)
+        cost = (
+            held.cost
+            if closing == abs(held.amount)
+            else (held.cost * closing / abs(held.amount)).quantize(PRECISION)
+        )
         got = worth * closing / lots
         realized = ((got - cost) if held.amount > 0 else (cost - got)).quantize(PRECISION)
         held.cost -= cost

@@ -215,7 +215,19 @@ class RatioPath(_NestedPath):
         return self._numerator.bar(DAY, day).open - self._denominator.bar(DAY, day).open
 
     def _inner(self, length: int, index: int, parent: Bar, random: Random) -> list[float]:
-        del parent, random
+        del random
+        return [min(parent.high, max(parent.low, each)) for each in self._inside(length, index)]
+
+    def _edges(self, length: int, index: int, first: float, last: float, random: Random) -> tuple[float, float]:
+        if length != DAY:
+            return super()._edges(length, index, first, last, random)
+        # A day of the cross must be wide enough for the ratio inside it; what leaves a shorter bar is clipped, and
+        # costs a fraction of a per cent.
+        inside = self._inside(length, index)
+        margin = _REACH[HOUR] * random.random()
+        return min(first, last, *inside) - margin, max(first, last, *inside) + margin
+
+    def _inside(self, length: int, index: int) -> list[float]:
         over = self._numerator.boundaries(length, index)[1:-1]
         under = self._denominator.boundaries(length, index)[1:-1]
         return [a - b for a, b in zip(over, under, strict=True)]

@@ -33,9 +33,7 @@ def bad_signature() -> Refused:
 
 def missing(parameter: str) -> Refused:
     """A mandatory parameter was not sent, or is empty."""
-    return Refused(
-        -1102, f"Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed."
-    )
+    return Refused(-1102, f"Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed.")
 
 
 def illegal(parameter: str, legal: str) -> Refused:

@@ -11,7 +11,6 @@ from aviary.sandbox.refusals import Refused, filter_failure
 from aviary.sandbox.store import Store
 from aviary.sandbox.venue import NewOrder, Venue
 
-
 FEE_PRECISION = Decimal("1e-8")
 """Fees are rounded to what the wire can carry."""
 

@@ -259,15 +259,18 @@ class Store:
         else:
             self._db.execute("DELETE FROM hedged WHERE key = ?", (key,))
 
-    def write_income(self, key: str, symbol: str, kind: str, amount: Decimal, asset: str, at: int, trade: str) -> None:
+    def write_income(
+        self, key: str, symbol: str, kind: str, amount: Decimal, asset: str, at: int, trade: str
+    ) -> None:
         """Keep a change of a perpetual wallet that is not a transfer."""
         self._db.execute(
-            "INSERT INTO incomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", (key, symbol, kind, str(amount), asset, at, trade)
+            "INSERT INTO incomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+            (key, symbol, kind, str(amount), asset, at, trade),
         )
 
-    def incomes(self, key: str, symbol: str | None, kind: str | None, start: int, end: int, limit: int) -> list[
-        tuple[int, str, str, Decimal, str, int, str]
-    ]:
+    def incomes(
+        self, key: str, symbol: str | None, kind: str | None, start: int, end: int, limit: int
+    ) -> list[tuple[int, str, str, Decimal, str, int, str]]:
         """Number, symbol, kind, amount, asset, time and trade of a key's incomes, oldest first."""
         rows = self._db.execute(
             "SELECT id, symbol, kind, amount, asset, at, trade FROM incomes WHERE key = ? AND at BETWEEN ? AND ?"

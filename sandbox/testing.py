@@ -86,7 +86,9 @@ class SandboxProcess:
         """Turn all faults off."""
         await self.request("DELETE", "/_sandbox/faults")
 
-    async def orders(self, key: str | None = None, *, open_only: bool = False, **filters: str) -> list[dict[str, Any]]:
+    async def orders(
+        self, key: str | None = None, *, open_only: bool = False, **filters: str
+    ) -> list[dict[str, Any]]:
         """The exchange's own list of orders, oldest first."""
         if open_only:
             filters["open"] = "true"
@@ -130,7 +132,9 @@ class SandboxProcess:
 
 
 @asynccontextmanager
-async def running_sandbox(directory: Path, seed: int = 1, options: Sequence[str] = ()) -> AsyncIterator[SandboxProcess]:
+async def running_sandbox(
+    directory: Path, seed: int = 1, options: Sequence[str] = ()
+) -> AsyncIterator[SandboxProcess]:
     """An exchange on a free port with its file in `directory`; it is stopped at the end."""
     sandbox = SandboxProcess(directory, seed, options)
     directory.mkdir(parents=True, exist_ok=True)

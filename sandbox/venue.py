@@ -263,9 +263,7 @@ class Venue(ABC):
         self._store.write_order(order)
         self._report(order, execution, request_id=request_id)
 
-    def _report(
-        self, order: Order, execution: Execution, fill: Fill | None = None, request_id: str = ""
-    ) -> None:
+    def _report(self, order: Order, execution: Execution, fill: Fill | None = None, request_id: str = "") -> None:
         if order.owner not in self.muted_keys:
             self._listener(OrderReported(copy(order), execution, fill, request_id))
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from aviary.sandbox.connectors.address import base_url, websocket_url
 from hummingbot.data_feed.candles_feed.binance_perpetual_candles import BinancePerpetualCandles
 from hummingbot.data_feed.candles_feed.binance_spot_candles import BinanceSpotCandles
-
-from aviary.sandbox.connectors.address import base_url, websocket_url
 
 
 class SandboxSpotCandles(BinanceSpotCandles):  # type: ignore[misc]

@@ -1,5 +1,7 @@
 """A source for hummingbot's rate oracle that reads this exchange, so that rates work without internet."""
 
+from typing import Any
+
 from hummingbot.core.rate_oracle.sources.binance_rate_source import BinanceRateSource
 
 
@@ -10,6 +12,8 @@ class SandboxRateSource(BinanceRateSource):  # type: ignore[misc]
     def name(self) -> str:
         """The source's name."""
         return "sandbox"
+
+    _binance_exchange: Any
 
     def _ensure_exchanges(self) -> None:
         if self._binance_exchange is None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.faults import Fault, FaultKind
 from aviary.sandbox.instruments import DEFAULT_BALANCES, INSTRUMENTS, Market
@@ -95,8 +94,9 @@ class Admin:
             answer["orders"] = [_order(each) for each in affected]
         if kind in (FaultKind.DROP_WEBSOCKETS, FaultKind.DOWN):
             answer["connections"] = self._sockets.abort(
-                lambda connection: market in (None, connection.market)
-                and (fault.key is None or fault.key in connection.keys)
+                lambda connection: (
+                    market in (None, connection.market) and (fault.key is None or fault.key in connection.keys)
+                )
             )
         return answer
 

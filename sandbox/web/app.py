@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
-
+from aiohttp.typedefs import Middleware
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.faults import FaultKind
 from aviary.sandbox.instruments import Market
@@ -30,7 +30,11 @@ def market_of(path: str) -> Market | None:
     """The market to which a path belongs; None for the admin API."""
     if path.startswith("/_sandbox"):
         return None
-    return Market.PERPETUAL if path.startswith(("/fapi", "/public", "/market", "/private", "/fstream")) else Market.SPOT
+    return (
+        Market.PERPETUAL
+        if path.startswith(("/fapi", "/public", "/market", "/private", "/fstream"))
+        else Market.SPOT
+    )
 
 
 def application(exchange: Exchange) -> web.Application:
@@ -38,9 +42,7 @@ def application(exchange: Exchange) -> web.Application:
     listen_keys = ListenKeys(exchange.clock)
     desk = Desk(exchange, listen_keys)
     sockets = Sockets(exchange, listen_keys)
-    app = web.Application(
-        middlewares=[_refusals_as_json, _faults_first(exchange)], client_max_size=BODY_LIMIT
-    )
+    app = web.Application(middlewares=[_refusals_as_json, _faults_first(exchange)], client_max_size=BODY_LIMIT)
     for market, rows in ((Market.SPOT, spot_api.ROWS), (Market.PERPETUAL, perpetual_api.ROWS)):
         for row in rows:
             app.router.add_route(row.method, row.path, desk.route(market, row))
@@ -53,6 +55,11 @@ def application(exchange: Exchange) -> web.Application:
             app.router.add_get(f"{prefix}/stream", sockets.public(market, combined=True))
     Admin(exchange, sockets).add_to(app)
     app.cleanup_ctx.append(_beating(exchange, sockets))
+
+    async def cut_connections(_: web.Application) -> None:
+        sockets.abort(lambda _: True)
+
+    app.on_shutdown.append(cut_connections)
     return app
 
 
@@ -72,7 +79,6 @@ def _beating(exchange: Exchange, sockets: Sockets) -> Callable[[web.Application]
         task.add_done_callback(_end_loop_on_failure)
         yield
         task.cancel()
-        sockets.abort(lambda _: True)
         await asyncio.wait([task])
 
     return run
@@ -101,7 +107,7 @@ def _refusal(code: int, message: str, status: int, headers: dict[str, str] | Non
     return web.json_response({"code": code, "msg": message}, status=status, headers=headers, dumps=dumps)
 
 
-def _faults_first(exchange: Exchange) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _faults_first(exchange: Exchange) -> Middleware:
     faults = exchange.faults
 
     @web.middleware
@@ -133,7 +139,11 @@ def _faults_first(exchange: Exchange) -> Callable[[web.Request, Handler], Awaita
         return response
 
     def _answer_is_lost(request: web.Request, market: Market, key: str | None) -> bool:
-        kinds = {"POST": [FaultKind.ANSWER_LOST], "DELETE": [FaultKind.ANSWER_LOST], "PUT": [FaultKind.ANSWER_LOST]}
+        kinds = {
+            "POST": [FaultKind.ANSWER_LOST],
+            "DELETE": [FaultKind.ANSWER_LOST],
+            "PUT": [FaultKind.ANSWER_LOST],
+        }
         wanted = kinds.get(request.method, [])
         if request.path.endswith("/order"):
             if request.method == "POST":

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from aiohttp import WSMsgType, web
-
 from aviary.sandbox.faults import FaultKind, Faults
 from aviary.sandbox.instruments import Market
 
@@ -20,7 +19,9 @@ STALL_CHECK = 0.05
 class Connection:
     """One websocket. `key` is empty on public streams."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, market: Market, faults: Faults) -> None:
+    def __init__(
+        self, request: web.Request, socket: web.WebSocketResponse, market: Market, faults: Faults
+    ) -> None:
         self.market = market
         self.keys: set[str] = set()
         self._request = request

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from aiohttp import web
-
 from aviary.sandbox.events import Event, Traded
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.instruments import INSTRUMENTS, Market

@@ -153,8 +153,6 @@ def ticker_day(call: Call) -> Json | list[Json]:
         candles = call.exchange.candles[call.market][each.symbol]
         best = best_levels(call, each.symbol)
         rows.append(
-            wire.day_ticker(
-                each, candles, candles.last_day(now), last_price(call, each), best, int(now * 1000)
-            )
+            wire.day_ticker(each, candles, candles.last_day(now), last_price(call, each), best, int(now * 1000))
         )
     return rows[0] if single else rows

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 from aiohttp import web
-
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.faults import FaultKind
 from aviary.sandbox.instruments import Market
@@ -165,9 +164,7 @@ class Sockets:
 
     # Connections
 
-    async def _accepted(
-        self, request: web.Request, market: Market
-    ) -> tuple[web.WebSocketResponse, Connection]:
+    async def _accepted(self, request: web.Request, market: Market) -> tuple[web.WebSocketResponse, Connection]:
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1 << 20)
         await socket.prepare(request)
         connection = Connection(request, socket, market, self._exchange.faults)

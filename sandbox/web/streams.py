@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-
 from aviary.sandbox.candles import INTERVALS, candle_start
 from aviary.sandbox.events import Event, Traded
 from aviary.sandbox.exchange import Exchange

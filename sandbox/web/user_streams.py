@@ -3,7 +3,6 @@
 from collections import defaultdict
 
 import orjson
-
 from aviary.sandbox.events import AccountChanged, BalanceMoved, Event, LeverageSet, OrderReported
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.instruments import Market
@@ -63,7 +62,13 @@ class UserStreams:
                 balances = {asset: wallets.get(event.key, asset) for asset in event.assets}
                 return spot_wire.account_position(balances, event.at, now)
             case BalanceMoved():
-                return {"e": "balanceUpdate", "E": now, "a": event.asset, "d": wire.eight(event.change), "T": event.at}
+                return {
+                    "e": "balanceUpdate",
+                    "E": now,
+                    "a": event.asset,
+                    "d": wire.eight(event.change),
+                    "T": event.at,
+                }
             case LeverageSet():
                 change = {"s": event.symbol, "l": event.leverage}
                 return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now, "T": event.at, "ac": change}

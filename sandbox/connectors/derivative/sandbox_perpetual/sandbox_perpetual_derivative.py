@@ -3,20 +3,21 @@
 from decimal import Decimal
 from typing import Any
 
+from aviary.sandbox.connectors.address import base_url
+from aviary.sandbox.connectors.introduction import introduced
 from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as constants
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_api_order_book_data_source import (
     BinancePerpetualAPIOrderBookDataSource,
 )
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_auth import BinancePerpetualAuth
-from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import BinancePerpetualDerivative
+from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import (
+    BinancePerpetualDerivative,
+)
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_user_stream_data_source import (
     BinancePerpetualUserStreamDataSource,
 )
 from hummingbot.connector.derivative.sandbox_perpetual import sandbox_perpetual_web_utils as web_utils
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
-
-from aviary.sandbox.connectors.address import base_url
-from aviary.sandbox.connectors.introduction import introduced
 
 LISTEN_KEY_ATTEMPTS = 4
 """Tries to get a listen key, one, two and four seconds apart, as hummingbot makes them."""

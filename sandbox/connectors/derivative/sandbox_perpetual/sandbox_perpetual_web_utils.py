@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from aviary.sandbox.connectors.address import base_url, websocket_url
 from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as constants
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_web_utils import (
     BinancePerpetualRESTPreProcessor,
@@ -14,8 +15,6 @@ from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
-
-from aviary.sandbox.connectors.address import base_url, websocket_url
 
 __all__ = [
     "build_api_factory",

@@ -3,16 +3,17 @@
 from decimal import Decimal
 from typing import Any
 
+from aviary.sandbox.connectors.address import base_url, websocket_url
+from aviary.sandbox.connectors.introduction import introduced
 from hummingbot.connector.exchange.binance import binance_constants as constants
 from hummingbot.connector.exchange.binance.binance_api_order_book_data_source import BinanceAPIOrderBookDataSource
-from hummingbot.connector.exchange.binance.binance_api_user_stream_data_source import BinanceAPIUserStreamDataSource
+from hummingbot.connector.exchange.binance.binance_api_user_stream_data_source import (
+    BinanceAPIUserStreamDataSource,
+)
 from hummingbot.connector.exchange.binance.binance_auth import BinanceAuth
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
 from hummingbot.connector.exchange.sandbox import sandbox_web_utils
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
-
-from aviary.sandbox.connectors.address import base_url, websocket_url
-from aviary.sandbox.connectors.introduction import introduced
 
 
 class SandboxAuth(BinanceAuth):  # type: ignore[misc]
@@ -89,9 +90,7 @@ class SandboxExchange(BinanceExchange):  # type: ignore[misc]
     @property
     def authenticator(self) -> SandboxAuth:
         """What signs the requests."""
-        return SandboxAuth(
-            api_key=self.api_key, secret_key=self.secret_key, time_provider=self._time_synchronizer
-        )
+        return SandboxAuth(api_key=self.api_key, secret_key=self.secret_key, time_provider=self._time_synchronizer)
 
     def _create_web_assistants_factory(self) -> Any:
         return sandbox_web_utils.build_api_factory(

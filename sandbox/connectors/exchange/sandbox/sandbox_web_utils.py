@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from aviary.sandbox.connectors.address import base_url
 from hummingbot.connector.exchange.binance import binance_constants as constants
 from hummingbot.connector.exchange.binance.binance_web_utils import (
     build_api_factory_without_time_synchronizer_pre_processor,
@@ -12,8 +13,6 @@ from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
-
-from aviary.sandbox.connectors.address import base_url
 
 
 def public_rest_url(path_url: str, domain: str | None = None) -> str:
