@@ -37,7 +37,7 @@ def reference_paths(seed: int, volatility: float) -> dict[Market, dict[str, Path
     """The reference path of every instrument."""
     walks = {base: WalkPath(seed, base, volatility) for base in ("BTC", "ETH", "SOL", "BNB")}
     spot: dict[str, Path] = {base + "USDT": walk for base, walk in walks.items()}
-    spot["ETHBTC"] = RatioPath(seed, "ETHBTC", walks["ETH"], walks["BTC"])
+    spot["ETHBTC"] = RatioPath(seed, "ETHBTC", walks["ETH"], walks["BTC"], volatility)
     perpetual: dict[str, Path] = {
         symbol: BasisPath(seed, symbol, spot[symbol]) for symbol in INSTRUMENTS[Market.PERPETUAL]
     }

@@ -401,9 +401,11 @@ class PerpetualVenue(Venue):
                 fee = (instrument.notional(order.worth) * LIQUIDATION_FEE).quantize(PRECISION)
                 self.wallets.credit(key, ASSET, -fee)
                 self._income(key, symbol, "INSURANCE_CLEAR", -fee)
-            if not any(each.amount for each in self.positions(key).values()) and self.wallet(key) < 0:
+            deficit = -self.wallet(key)
+            if deficit > 0 and not any(each.amount for each in self.positions(key).values()):
                 # What the account cannot pay is the insurance fund's loss.
-                self.wallets.credit(key, ASSET, -self.wallet(key))
+                self.wallets.credit(key, ASSET, deficit)
+                self._income(key, "", "INSURANCE_CLEAR", deficit)
             self._settle_accounts()
 
 

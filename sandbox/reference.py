@@ -28,11 +28,11 @@ SECOND = 1
 _CHILD = {DAY: HOUR, HOUR: MINUTE, MINUTE: SECOND}
 _PARENT = {HOUR: DAY, MINUTE: HOUR, SECOND: MINUTE}
 
-_STEP_DEVIATION = {DAY: 0.006, HOUR: 0.0008, MINUTE: 0.00025}
+_STEP_DEVIATION = {DAY: 0.006, HOUR: 0.001, MINUTE: 0.0005}
 """Standard deviation of one child's move within a bar of the given length. Seconds move more than a
 random walk of the hours would have them do: quotes a tenth of a per cent away are reached within tens of seconds."""
 
-_REACH = {DAY: 0.015, HOUR: 0.0035, MINUTE: 0.001, SECOND: 0.0001}
+_REACH = {DAY: 0.015, HOUR: 0.004, MINUTE: 0.0022, SECOND: 0.0002}
 """How far a bar of the given length reaches beyond its open and close, at most."""
 
 _OCTAVES = ((3, 0.03), (9, 0.05), (31, 0.09), (97, 0.14), (367, 0.22))
@@ -74,9 +74,10 @@ class Path(Protocol):
 class _NestedPath:
     """What all paths share: dividing a bar into children that fit into it."""
 
-    def __init__(self, seed: int, name: str) -> None:
+    def __init__(self, seed: int, name: str, volatility: float = 1.0) -> None:
         self._seed = seed
         self._name = name
+        self._volatility = volatility
         self._days: dict[int, Bar] = {}
         self._divided: OrderedDict[tuple[int, int], list[Bar]] = OrderedDict()
 
@@ -131,7 +132,7 @@ class _NestedPath:
     def _edges(self, length: int, index: int, first: float, last: float, random: Random) -> tuple[float, float]:
         """Lowest and highest level of a bar, before its parent's bounds."""
         del index
-        reach = _REACH[length]
+        reach = _REACH[length] * self._volatility
         low = min(first, last) - reach * (0.3 + 0.7 * random.random())
         return low, max(first, last) + reach * (0.3 + 0.7 * random.random())
 
@@ -163,10 +164,6 @@ DAY_TRADES = 1_500_000
 
 class WalkPath(_NestedPath):
     """An independent path: value noise over the days, a bridge with random steps inside each bar."""
-
-    def __init__(self, seed: int, name: str, volatility: float = 1.0) -> None:
-        super().__init__(seed, name)
-        self._volatility = volatility
 
     def _midnight(self, day: int) -> float:
         total = 0.0
@@ -206,8 +203,8 @@ class WalkPath(_NestedPath):
 class RatioPath(_NestedPath):
     """The path of a cross pair: one path divided by another, so that triangles do not open."""
 
-    def __init__(self, seed: int, name: str, numerator: Path, denominator: Path) -> None:
-        super().__init__(seed, name)
+    def __init__(self, seed: int, name: str, numerator: Path, denominator: Path, volatility: float = 1.0) -> None:
+        super().__init__(seed, name, volatility)
         self._numerator = numerator
         self._denominator = denominator
 
@@ -224,7 +221,7 @@ class RatioPath(_NestedPath):
         # A day of the cross must be wide enough for the ratio inside it; what leaves a shorter bar is clipped, and
         # costs a fraction of a per cent.
         inside = self._inside(length, index)
-        margin = _REACH[HOUR] * random.random()
+        margin = _REACH[HOUR] * self._volatility * random.random()
         return min(first, last, *inside) - margin, max(first, last, *inside) + margin
 
     def _inside(self, length: int, index: int) -> list[float]:

@@ -73,13 +73,15 @@ async def test_two_keys_trade_with_each_other(client: Client, sandbox: SandboxPr
     assert (fills[0]["order_id"], fills[0]["is_maker"]) == (resting["orderId"], True)
 
 
-async def test_the_market_fills_a_resting_quote_near_the_price(client: Client) -> None:
-    bid, _ = await client.best()
-    await client.buy(type="LIMIT", quantity="0.001", price=f"{bid * Decimal('0.9998'):.2f}", newClientOrderId="near")
+async def test_the_market_fills_quotes_near_the_price(client: Client) -> None:
+    bid, ask = await client.best()
+    await client.buy(type="LIMIT", quantity="0.001", price=f"{bid * Decimal('0.9998'):.2f}")
+    quote = {"symbol": "BTCUSDT", "type": "LIMIT", "quantity": "0.001", "price": f"{ask * Decimal('1.0002'):.2f}"}
+    await client.order(ORDER, side="SELL", **quote)
 
     async def filled() -> bool:
-        _, order = await client.signed("GET", ORDER, symbol="BTCUSDT", origClientOrderId="near")
-        return bool(order["status"] == "FILLED")
+        _, trades = await client.signed("GET", "/api/v3/myTrades", symbol="BTCUSDT")
+        return any(each["isMaker"] for each in trades)
 
     assert await eventually(filled, 50)
 
