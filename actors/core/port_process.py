@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -17,8 +17,8 @@ import psutil
 POLL_INTERVAL = 0.2
 """Seconds between two looks at a process on platforms without pidfds."""
 
-ExitStatusSource = Callable[[int], int | None]
-"""Tells the exit status of a process id, if whoever reaped it knows."""
+ExitStatusSource = Callable[[int], Awaitable[int | None]]
+"""Tells the exit status of a process that has ended, if whoever reaped it knows; answers within a second."""
 
 
 def birth_mark(pid: int) -> str | None:
@@ -79,9 +79,7 @@ class ChildProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """After the end: the exit code, minus the signal's number if it was killed, `None` if unknown."""
-        if self._status is None and self._exit_status_of is not None:
-            self._status = self._exit_status_of(self.pid)
+        """After `exited`: the exit code, minus the signal's number if it was killed, `None` if unknown."""
         return self._status
 
     async def exited(self) -> int | None:
@@ -96,7 +94,9 @@ class ChildProcess:
                 await asyncio.sleep(POLL_INTERVAL)
             self._reap()
         await asyncio.shield(self._ended)
-        return self.exit_status
+        if self._status is None and self._exit_status_of is not None:
+            self._status = await self._exit_status_of(self.pid)
+        return self._status
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

@@ -30,6 +30,8 @@ silently: the server then starts afresh from the outside world."""
 MAX_TOPICS = 10_000
 """Topics that may wait with their newest event; beyond it the oldest is dropped."""
 
+OVERFLOW = "the server does not read its events"
+
 Method = Callable[..., Awaitable[Any]]
 """Takes the call's arguments by name; returns what orjson can write (Decimals become strings)."""
 
@@ -43,6 +45,7 @@ class PortServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue: deque[Frame] = deque()
         self._newest: dict[str, bytes] = {}
+        self._overflowed = False
         self.dropped = 0
         """Conflated events dropped because too many topics were waiting."""
 
@@ -51,6 +54,8 @@ class PortServer:
         wire = await Wire.over(sock, self._receive)
         self._wire = wire
         wire.on_writable = self._flush
+        if self._overflowed:
+            wire.close(OVERFLOW)
         self._flush()
         beat = asyncio.create_task(self._beat(wire))
         try:
@@ -68,11 +73,12 @@ class PortServer:
         if wire is not None and wire.writable and not self._queue:
             wire.send(frame)
             return
-        if len(self._queue) >= MAX_QUEUED:
-            if wire is not None:
-                wire.close("the server does not read its events")
+        if len(self._queue) < MAX_QUEUED:
+            self._queue.append(frame)
             return
-        self._queue.append(frame)
+        self._overflowed = True
+        if wire is not None:
+            wire.close(OVERFLOW)
 
     def push_newest(self, topic: str, payload: bytes) -> None:
         """Send an event that later ones of the same topic make worthless."""

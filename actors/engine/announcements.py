@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from aviary.actors.engine.notation import clean, fee_of, order_of
 from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
 from hummingbot.core.event.events import MarketEvent
-
-from aviary.actors.engine.notation import clean, fee_of, order_of
 
 Push = Callable[[str, bytes], None]
 

@@ -6,14 +6,13 @@ Sources: Binance's REST documentation, "Account endpoints" (spot) and "Trade" (U
 from decimal import Decimal
 from typing import Any
 
+from aviary.actors.engine.notation import clean
 from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as futures
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import (
     BinancePerpetualDerivative,
 )
 from hummingbot.connector.exchange.binance import binance_constants as spot
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
-
-from aviary.actors.engine.notation import clean
 
 SPOT_OPEN_ORDERS = "/openOrders"
 FUTURES_OPEN_ORDERS = "v1/openOrders"

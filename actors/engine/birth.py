@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
-
 from aviary.actors.engine.spawn import JOB_FD, PORT_FD
 
 MAX_DESCRIPTOR = 65_536
@@ -24,7 +23,8 @@ NOTHING_TO_DO = 0
 
 def become(job_fd: int, port_fd: int | None) -> NoReturn:
     """Read the job and carry it out; never returns, and ends the process without any clean-up of what a
-    template may have left in memory."""
+    template may have left in memory.
+    """
     status = 1
     try:
         status = _work(job_fd, port_fd)

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from aviary.actors.core.port_errors import PortRefusal
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
 from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
-
-from aviary.actors.core.port_errors import PortRefusal
 
 
 def settings_of(connector: str) -> ConnectorSetting:
@@ -29,7 +28,8 @@ async def list_candle_connectors() -> list[str]:
 
 async def config_map(connector: str) -> dict[str, dict[str, Any]]:
     """The fields of a connector's credential: `{field: {"type", "required"}}`, and `default` if it has one,
-    and `allowed_values` where only some texts are accepted."""
+    and `allowed_values` where only some texts are accepted.
+    """
     keys = settings_of(connector).config_keys
     if keys is None:
         return {}

@@ -11,12 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from hummingbot.client.config.config_helpers import get_connector_class
-from hummingbot.connector.exchange_py_base import ExchangePyBase
-from hummingbot.core.clock import Clock as TickClock
-from hummingbot.core.clock import ClockMode
-from hummingbot.core.network_iterator import NetworkStatus
-
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.core.port_server import PortServer
 from aviary.actors.engine import credentials
@@ -25,6 +19,11 @@ from aviary.actors.engine.catalogue import settings_of
 from aviary.actors.engine.notation import balances_of, positions_of
 from aviary.actors.engine.outcomes import REQUEST_ERRORS, OutcomeUnknown, definite_no, error_text
 from aviary.config.clock import Clock
+from hummingbot.client.config.config_helpers import get_connector_class
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.core.clock import Clock as TickClock
+from hummingbot.core.clock import ClockMode
+from hummingbot.core.network_iterator import NetworkStatus
 
 TICK = 1.0
 """Seconds between two ticks; hummingbot's own bots tick so."""
@@ -109,7 +108,8 @@ class Connections:
 
     async def check_credential(self, connector_name: str, keys: dict[str, Any]) -> dict[str, Any]:
         """The balances these keys give access to, asked of the exchange. Refused as `rejected` with the
-        exchange's text, as `invalid`, or as `unavailable` if the exchange says nothing."""
+        exchange's text, as `invalid`, or as `unavailable` if the exchange says nothing.
+        """
         connector = build(connector_name, credentials.validated(connector_name, keys), [])
         with exchange_errors(connector_name):
             async with asyncio.timeout(REQUEST_TIMEOUT):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hummingbot.client.config.config_crypt import PASSWORD_VERIFICATION_WORD, ETHKeyFileSecretManger
-from pydantic import SecretStr, ValidationError
-
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.catalogue import settings_of
+from hummingbot.client.config.config_crypt import PASSWORD_VERIFICATION_WORD, ETHKeyFileSecretManger
+from pydantic import SecretStr, ValidationError
 
 VERIFICATION_FILE = ".password_verification"
 
@@ -26,7 +25,8 @@ async def encrypt_credential(
 ) -> None:
     """Write `account_dir/connectors/<connector>.yml`, replacing it atomically. Refused as `invalid`, with
     the `field`, if a value is missing, unknown or of the wrong kind. The folder's password verification is
-    written too if it is missing, and checked (`forbidden`) if not."""
+    written too if it is missing, and checked (`forbidden`) if not.
+    """
     fields = await asyncio.to_thread(validated, connector_name, values)
     await ensure_password(password, account_dir)
     secrets = [name for name, value in fields.items() if isinstance(value, SecretStr)]

@@ -6,13 +6,12 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from hummingbot.core.event.event_forwarder import EventForwarder
-from hummingbot.core.event.events import OrderBookEvent
-
 from aviary.actors.engine.outcomes import REQUEST_ERRORS
 from aviary.actors.engine.pair_stream import STALL_LIMIT, STALL_LIMIT_MAX, PairStream
 from aviary.actors.engine.public_data import candles_feed, funding_of
 from aviary.config.clock import Clock
+from hummingbot.core.event.event_forwarder import EventForwarder
+from hummingbot.core.event.events import OrderBookEvent
 
 DEFAULT_DEPTH = 50
 """Levels of each side in a book's events."""

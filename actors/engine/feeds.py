@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.core.port_server import PortServer
 from aviary.actors.engine.connections import Ticker
@@ -81,7 +80,8 @@ class Feeds:
         depth: int = DEFAULT_DEPTH,
     ) -> str:
         """Open a feed, or find it open; its topic. `min_interval` is the least number of seconds between two
-        events. Unknown connectors, pairs and intervals are refused."""
+        events. Unknown connectors, pairs and intervals are refused.
+        """
         if kind not in KINDS:
             raise PortRefusal("invalid", f"there is no feed of the kind {kind}", field="kind")
         path = f"{kind}/{connector_name}/{trading_pair}" + (f"/{interval}" if kind == "candles" else "")
@@ -126,7 +126,8 @@ class Feeds:
         self, connector_name: str, trading_pair: str, query: str, is_buy: bool, value: float
     ) -> dict[str, Any]:
         """One of `QUERIES` on a book that a feed keeps: `{"result_price", "result_volume"}`, null where the
-        book is too thin."""
+        book is too thin.
+        """
         stream = self._streams.get((connector_name, trading_pair))
         book = stream[0].book if stream is not None else None
         if book is None:

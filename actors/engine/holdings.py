@@ -17,7 +17,8 @@ class Holdings:
 
     async def balances(self, connector_name: str, refresh: bool = True) -> dict[str, dict[str, str | None]]:
         """`{token: {"total", "available"}}`, asked of the exchange unless `refresh` is false. The balances
-        known before stay if the question fails, and the question is refused."""
+        known before stay if the question fails, and the question is refused.
+        """
         connector = self._connections.get(connector_name).connector
         if refresh:
             with exchange_errors(connector_name):
@@ -77,7 +78,8 @@ class Holdings:
 
     async def set_position_mode(self, connector_name: str, mode: str, trading_pair: str) -> str:
         """Set the account's position mode and say so only when it is known to be set. Some exchanges want a
-        pair named; any that is traded does."""
+        pair named; any that is traded does.
+        """
         connector = self._perpetual(connector_name)
         wanted = {known.name: known for known in connector.supported_position_modes()}.get(mode)
         if wanted is None:

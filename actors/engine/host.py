@@ -14,8 +14,6 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from aviary.actors.engine import roots  # noqa: I001 - must come before anything of hummingbot
-
 from aviary.actors.core.port_server import Method, PortServer
 from aviary.actors.engine import catalogue, credentials
 from aviary.actors.engine.connections import Connections, Ticker
@@ -25,8 +23,6 @@ from aviary.actors.engine.holdings import Holdings
 from aviary.actors.engine.orders import Orders
 from aviary.actors.engine.public_data import PublicData
 from aviary.config.clock import SystemClock, pause
-
-__all__ = ["Host", "main", "roots"]
 
 REPORT_INTERVAL = 1.0
 """Seconds between two looks at balances, positions and status."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
 from aviary.actors.core.port import EventHandler, Port
 from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.engine.spawn import JOB_FD, PORT_FD, start_python

@@ -9,15 +9,14 @@ import asyncio
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hummingbot.connector.utils import get_new_client_order_id
-from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
-
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine import binance_orders
 from aviary.actors.engine.connections import REQUEST_TIMEOUT, Connections, exchange_errors
 from aviary.actors.engine.notation import order_of, trade_of
 from aviary.actors.engine.outcomes import REQUEST_ERRORS, definite_no, error_text
+from hummingbot.connector.utils import get_new_client_order_id
+from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
 
 
 class Orders:
@@ -52,7 +51,8 @@ class Orders:
         position_action: str = "NIL",
     ) -> dict[str, Any]:
         """`{"outcome": "open" | "rejected" | "unresolved", "text", "order"}`, `order` with the rounded price
-        and amount. Senseless arguments are refused as `invalid` before anything is sent."""
+        and amount. Senseless arguments are refused as `invalid` before anything is sent.
+        """
         connector = self._connections.get(connector_name).connector
         rule = _rule(connector, trading_pair)
         kind = _order_type(connector, order_type)
@@ -101,7 +101,8 @@ class Orders:
     ) -> dict[str, Any]:
         """`{"outcome": "cancelled" | "not_found" | "rejected" | "unresolved", "text"}`. `not_found` means that
         the exchange has no such order open: filled, cancelled or never there; `query_order` tells which.
-        Works for orders that are not tracked too."""
+        Works for orders that are not tracked too.
+        """
         connector = self._connections.get(connector_name).connector
         order = connector._order_tracker.fetch_tracked_order(client_order_id)  # noqa: SLF001
         if order is None:
@@ -162,7 +163,8 @@ class Orders:
 
     async def open_orders(self, connector_name: str, trading_pair: str | None = None) -> list[dict[str, Any]]:
         """All orders that rest on the exchange under this account, whoever placed them. `unsupported` for
-        exchanges where hummingbot knows no such question."""
+        exchanges where hummingbot knows no such question.
+        """
         connector = self._connections.get(connector_name).connector
         if not binance_orders.applies(connector):
             raise PortRefusal("unsupported", f"open orders cannot be listed on {connector_name}")
@@ -188,7 +190,8 @@ class Orders:
 
     async def restore_orders(self, connector_name: str, orders: list[dict[str, Any]]) -> int:
         """Follow orders of an earlier host again; how many are new to this one. Each has the fields of
-        `order_of`. Fills of them that are found are sent again: their `trade_id` tells them apart."""
+        `order_of`. Fills of them that are found are sent again: their `trade_id` tells them apart.
+        """
         connector = self._connections.get(connector_name).connector
         restored = 0
         for facts in orders:

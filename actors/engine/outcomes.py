@@ -20,7 +20,7 @@ UNDECIDED_CODES = frozenset({-1000, -1001, -1003, -1006, -1007, -1008, -1015, -1
 """Binance's codes for overload, unknown execution status, time-outs and clocks (its "Error codes" page)."""
 
 
-class OutcomeUnknown(Exception):  # noqa: N818 - it is what it says
+class OutcomeUnknown(Exception):
     """The exchange took the request and does not say what became of it."""
 
 

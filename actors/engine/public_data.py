@@ -3,16 +3,15 @@
 import asyncio
 from typing import Any
 
-from hummingbot.connector.exchange_py_base import ExchangePyBase
-from hummingbot.data_feed.candles_feed.candles_base import CandlesBase
-from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
-from hummingbot.data_feed.candles_feed.data_types import CandlesConfig, HistoricalCandlesConfig
-
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.catalogue import settings_of
 from aviary.actors.engine.connections import REQUEST_TIMEOUT, exchange_errors
 from aviary.actors.engine.notation import clean, rule_of
 from aviary.config.clock import Clock
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.data_feed.candles_feed.candles_base import CandlesBase
+from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
+from hummingbot.data_feed.candles_feed.data_types import CandlesConfig, HistoricalCandlesConfig
 
 RULES_LIFE = 1800.0
 """Seconds for which trading rules are remembered; hummingbot's own connectors read them as seldom."""

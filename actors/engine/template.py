@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import orjson
-
 from aviary.actors.engine.birth import become
 from aviary.actors.engine.template_client import CONTROL_FD, MESSAGE_SIZE
 from aviary.config.clock import SystemClock

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
 from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.engine.spawn import start_python
 
 FORK_TIMEOUT = 3.0
 """Seconds. A fork takes some ten milliseconds; a template that needs longer hangs and is killed."""
+
+EXIT_STATUS_TIMEOUT = 1.0
+"""Seconds the template has to tell of an end; both see it at the same moment."""
 
 REMEMBERED_EXITS = 4096
 """Exit codes kept for children nobody has asked about yet."""
@@ -22,7 +24,7 @@ MESSAGE_SIZE = 65_536
 CONTROL_FD = 3
 
 
-class TemplateUnavailable(Exception):  # noqa: N818 - it is an answer: start cold instead
+class TemplateUnavailable(Exception):
     """The template is dead, hung, or not possible on this platform."""
 
 
@@ -37,6 +39,7 @@ class Template:
         self._forks: dict[int, asyncio.Future[ChildProcess]] = {}
         self._next = 1
         self._exits: OrderedDict[int, int] = OrderedDict()
+        self._news = asyncio.Event()
         self._open = True
         self._loop.add_reader(control, self._read)
 
@@ -67,7 +70,8 @@ class Template:
 
     async def ready(self, timeout: float) -> float:
         """Wait until it can fork; the seconds it took to warm up. `TemplateUnavailable` if it does not come
-        up within `timeout` seconds."""
+        up within `timeout` seconds.
+        """
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.shield(self._ready)
@@ -76,7 +80,8 @@ class Template:
 
     async def fork(self, job: socket.socket, port: socket.socket | None = None) -> ChildProcess:
         """A new process that reads its job from `job` and serves `port`. Fails with `TemplateUnavailable` if
-        the template is gone, not warm yet, or hangs; a hung one is killed."""
+        the template is gone, not warm yet, or hangs; a hung one is killed.
+        """
         if not self._open or not self._ready.done():
             raise TemplateUnavailable("the template is not warm")
         number, self._next = self._next, self._next + 1
@@ -93,8 +98,16 @@ class Template:
         finally:
             self._forks.pop(number, None)
 
-    def exit_status_of(self, pid: int) -> int | None:
-        """How a forked process ended: its exit code, minus the signal if killed; `None` if not known (yet)."""
+    async def exit_status_of(self, pid: int) -> int | None:
+        """How a forked process that has ended did so: its exit code, minus the signal if killed; `None` if the
+        template does not tell."""
+        try:
+            async with asyncio.timeout(EXIT_STATUS_TIMEOUT):
+                while pid not in self._exits and self._open:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return None
         return self._exits.get(pid)
 
     async def ended(self) -> int | None:
@@ -124,6 +137,7 @@ class Template:
                 descriptors = descriptors[1:]
         elif "exited" in message:
             self._exits[message["exited"]] = message["status"]
+            self._news.set()
             if len(self._exits) > REMEMBERED_EXITS:
                 self._exits.popitem(last=False)
         elif "ready" in message and not self._ready.done():
@@ -135,6 +149,7 @@ class Template:
         if not self._open:
             return
         self._open = False
+        self._news.set()
         self._loop.remove_reader(self._control)
         self._control.close()
         gone = TemplateUnavailable(reason)
