@@ -258,7 +258,7 @@ class Life:
             work.close()
             envelope.refuse(Unavailable(f"{self.cell.address} owes too many answers"))
             return
-        task = asyncio.ensure_future(_contained(work))
+        task = _task_of(work)
         self.deferred[task] = (envelope, self.system.clock.monotonic())
         task.add_done_callback(self._deferred_done)
 
@@ -286,7 +286,7 @@ class Life:
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
-        task = asyncio.ensure_future(_contained(work))
+        task = _task_of(work)
         task.set_name(f"{self.cell.address}:{name}")
         self.tasks.add(task)
         task.add_done_callback(self._task_done)
@@ -474,6 +474,13 @@ def one_line(error: BaseException) -> str:
     except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
         return f"{name}: its text can't be had, {type(worse).__name__}"
     return f"{name}: {lines[0] if lines else ''}"[:300]
+
+
+def _task_of[R](work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+    task = asyncio.ensure_future(_contained(work))
+    # A task that is cancelled before its first step leaves the work unbegun, which Python complains about.
+    task.add_done_callback(lambda _task: work.close())
+    return task
 
 
 async def _contained[R](work: Coroutine[Any, Any, R]) -> R:
