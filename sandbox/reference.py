@@ -10,6 +10,7 @@ Levels are logarithms of the price relative to the instrument's anchor.
 """
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Path(Protocol):
         ...
 
 
-class _NestedPath:
+class _NestedPath(ABC):
     """What all paths share: dividing a bar into children that fit into it."""
 
     def __init__(self, seed: int, name: str, volatility: float = 1.0) -> None:
@@ -148,11 +149,13 @@ class _NestedPath:
         buys = int(volume * (0.4 + 0.2 * random.random()))
         return Bar(first, high, low, last, volume, buys, int(DAY_TRADES * (0.5 + random.random())))
 
+    @abstractmethod
     def _midnight(self, day: int) -> float:
-        raise TypeError(f"{type(self).__name__} has no days")
+        """The level at which a day opens."""
 
+    @abstractmethod
     def _inner(self, length: int, index: int, parent: Bar, random: Random) -> list[float]:
-        raise TypeError(f"{type(self).__name__} has no inside")
+        """The levels at which the children of a bar meet."""
 
 
 DAY_VOLUME = 10_000_000_000

@@ -133,23 +133,21 @@ def _faults_first(exchange: Exchange) -> Middleware:
         if faults.use(FaultKind.HTTP_429, market, key) is not None:
             message = "Too many requests; please use the websocket for live updates to avoid polling the API."
             return _refusal(-1003, message, 429, {"Retry-After": "1"})
-        response = await handler(request)
-        if response.status < 300 and _answer_is_lost(request, market, key):  # noqa: PLR2004
-            return _cut(request)
-        return response
+        try:
+            response = await handler(request)
+        except Refused:
+            # Clients repeat some requests by themselves; that the second one is refused must be lost as well.
+            if _answer_is_lost(request, market, key):
+                return _cut(request)
+            raise
+        return _cut(request) if _answer_is_lost(request, market, key) else response
 
     def _answer_is_lost(request: web.Request, market: Market, key: str | None) -> bool:
-        kinds = {
-            "POST": [FaultKind.ANSWER_LOST],
-            "DELETE": [FaultKind.ANSWER_LOST],
-            "PUT": [FaultKind.ANSWER_LOST],
-        }
-        wanted = kinds.get(request.method, [])
+        if request.method not in ("POST", "PUT", "DELETE"):
+            return False
+        wanted = [FaultKind.ANSWER_LOST]
         if request.path.endswith("/order"):
-            if request.method == "POST":
-                wanted = [*wanted, FaultKind.PLACE_ANSWER_LOST]
-            elif request.method == "DELETE":
-                wanted = [*wanted, FaultKind.CANCEL_ANSWER_LOST]
+            wanted.append(FaultKind.PLACE_ANSWER_LOST if request.method == "POST" else FaultKind.CANCEL_ANSWER_LOST)
         return any(faults.use(kind, market, key) is not None for kind in wanted)
 
     return apply

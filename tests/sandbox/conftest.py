@@ -29,4 +29,5 @@ async def sandbox(shared_sandbox: SandboxProcess) -> AsyncIterator[SandboxProces
 async def client(sandbox: SandboxProcess) -> AsyncIterator[Client]:
     async with Client(sandbox.url, f"sandbox-test-{next(_numbers)}") as client:
         yield client
+        await sandbox.clear_faults()
         await client.cancel_everything()
