@@ -30,7 +30,7 @@ class PairStream:
         self._clock = clock
         self._ticker = ticker
         self._seen_socket: Any = None
-        self._seen_update = 0
+        self._seen_update = (0, 0)
         self._patience = STALL_LIMIT
         self._waiting_since = clock.monotonic()
         self._heard_at: float | None = None
@@ -60,6 +60,7 @@ class PairStream:
     @property
     def heard_at(self) -> float | None:
         """Unix time of the exchange's last message for this pair, `None` before the first."""
+        self._listen()
         return self._heard_at
 
     async def watch(self) -> None:
@@ -79,8 +80,9 @@ class PairStream:
             if socket is not None:
                 heard = max(heard, socket.last_recv_time or 0.0)
         book = self.book
-        if book is not None and book.last_diff_uid != self._seen_update:
-            self._seen_update = book.last_diff_uid
+        if book is not None and (id(book), book.last_diff_uid) != self._seen_update:
+            # Not every source keeps its socket where it can be asked; a book that changes will do.
+            self._seen_update = (id(book), book.last_diff_uid)
             heard = max(heard, self._clock.now())
         if book is not None and heard > (self._heard_at or 0.0):
             self._heard_at = heard
