@@ -147,7 +147,9 @@ def _faults_first(exchange: Exchange) -> Middleware:
             return False
         wanted = [FaultKind.ANSWER_LOST]
         if request.path.endswith("/order"):
-            wanted.append(FaultKind.PLACE_ANSWER_LOST if request.method == "POST" else FaultKind.CANCEL_ANSWER_LOST)
+            wanted.append(
+                FaultKind.PLACE_ANSWER_LOST if request.method == "POST" else FaultKind.CANCEL_ANSWER_LOST
+            )
         return any(faults.use(kind, market, key) is not None for kind in wanted)
 
     return apply

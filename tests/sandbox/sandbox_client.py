@@ -29,7 +29,9 @@ class Client:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._session.close()
 
     async def public(self, path: str, **parameters: Any) -> Answer:
@@ -91,7 +93,11 @@ class Client:
 
     async def user_stream(self) -> "aiohttp.ClientWebSocketResponse":
         socket: aiohttp.ClientWebSocketResponse = await self._session.ws_connect(self.url + "/ws-api/v3")
-        request = {"id": "1", "method": "userDataStream.subscribe.signature", "params": self.subscribe_parameters()}
+        request = {
+            "id": "1",
+            "method": "userDataStream.subscribe.signature",
+            "params": self.subscribe_parameters(),
+        }
         await socket.send_json(request)
         answer = await socket.receive_json(timeout=5)
         assert answer["status"] == 200, answer

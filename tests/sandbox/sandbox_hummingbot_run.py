@@ -15,8 +15,8 @@ from typing import Any
 
 os.environ["AVIARY_SANDBOX_URL"] = sys.argv[1]
 
-import hummingbot  # noqa: E402, F401
-from aviary.sandbox.connectors import register  # noqa: E402
+import hummingbot  # noqa: F401
+from aviary.sandbox.connectors import register
 
 if sys.argv[2] == "late":
     from hummingbot.client.settings import AllConnectorSettings as Early
@@ -168,7 +168,9 @@ async def data() -> dict[str, Any]:
 
     answer: dict[str, Any] = {}
     for name in ("sandbox", "sandbox_perpetual"):
-        feed = CandlesFactory.get_candle(CandlesConfig(connector=name, trading_pair="BTC-USDT", interval="1m", max_records=50))
+        feed = CandlesFactory.get_candle(
+            CandlesConfig(connector=name, trading_pair="BTC-USDT", interval="1m", max_records=50)
+        )
         feed.start()
         async with asyncio.timeout(15):
             while not feed.ready:
@@ -177,7 +179,7 @@ async def data() -> dict[str, Any]:
             HistoricalCandlesConfig(
                 connector_name=name,
                 trading_pair="BTC-USDT",
-                interval="1h",
+                interval="1m",
                 start_time=1_699_999_200,
                 end_time=1_700_359_200,
             )

@@ -62,7 +62,7 @@ async def test_feeds_settings_and_rates_know_the_connectors_whenever_they_are_re
     seen = await play(sandbox, scene, tmp_path)
 
     for name in ("sandbox", "sandbox_perpetual"):
-        assert seen[name] == {"candles": 50, "steps": [60.0], "history": 101}
+        assert seen[name] == {"candles": 50, "steps": [60.0], "history": 6001}
     assert seen["pairs"] == ["BNB-USDT", "BTC-USDT", "ETH-BTC", "ETH-USDT", "SOL-USDT"]
     assert seen["source"] == "sandbox"
     assert Decimal(seen["rate"]) > 1000

@@ -98,7 +98,9 @@ async def test_dropped_websockets_are_cut_and_can_be_opened_again_afterwards(
     await again.close()
 
 
-async def test_websockets_stay_closed_for_as_long_as_they_are_dropped(client: Client, sandbox: SandboxProcess) -> None:
+async def test_websockets_stay_closed_for_as_long_as_they_are_dropped(
+    client: Client, sandbox: SandboxProcess
+) -> None:
     await sandbox.faults("drop_websockets", 30, market="spot")
     with pytest.raises(aiohttp.ClientError):
         await client.user_stream()
@@ -153,7 +155,9 @@ async def test_while_a_hidden_cancel_lasts_new_orders_vanish_too(client: Client,
     assert await client.free("USDT") == 100_000
 
 
-async def test_a_price_shock_moves_the_market_and_fills_what_it_passes(client: Client, sandbox: SandboxProcess) -> None:
+async def test_a_price_shock_moves_the_market_and_fills_what_it_passes(
+    client: Client, sandbox: SandboxProcess
+) -> None:
     before, _ = await client.best()
     await quote(client, "deep", "0.95")
     await sandbox.faults("price_shock", 30, market="spot", symbol="BTCUSDT", percent=-10)

@@ -144,7 +144,9 @@ async def test_depth_and_mark_price_streams_are_wrapped_and_chained(client: Clie
         second = await next_message(socket, lambda message: message.get("stream") == "btcusdt@depth")
         assert second["data"]["pu"] == first["data"]["u"]
     async with client.socket("/market/stream") as socket:
-        await socket.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@markPrice", "btcusdt@aggTrade"], "id": 1})
+        await socket.send_json(
+            {"method": "SUBSCRIBE", "params": ["btcusdt@markPrice", "btcusdt@aggTrade"], "id": 1}
+        )
         mark = await next_message(socket, lambda message: message.get("stream") == "btcusdt@markPrice")
         assert Decimal(mark["data"]["p"]) > 0
 

@@ -96,6 +96,8 @@ async def test_funding_that_fell_due_while_the_exchange_was_away_is_paid_once(tm
                 rows = await payments()
             times = [each["time"] for each in rows]
             assert all(b - a == 2000 for a, b in zip(times, times[1:], strict=False))
-            _, rates = await client.public("/fapi/v1/fundingRate", symbol="BTCUSDT", startTime=times[0], endTime=times[0])
+            _, rates = await client.public(
+                "/fapi/v1/fundingRate", symbol="BTCUSDT", startTime=times[0], endTime=times[0]
+            )
             due = -Decimal("0.1") * Decimal(rates[0]["markPrice"]) * Decimal(rates[0]["fundingRate"])
             assert abs(Decimal(rows[0]["income"]) - due) < Decimal("0.001")

@@ -44,7 +44,9 @@ async def test_a_market_order_fills_at_the_book_and_pays_the_fee_in_what_it_rece
     assert all(each["isBuyer"] and not each["isMaker"] for each in trades)
 
 
-async def test_an_immediate_order_trades_what_it_can_and_a_fill_or_kill_order_all_or_nothing(client: Client) -> None:
+async def test_an_immediate_order_trades_what_it_can_and_a_fill_or_kill_order_all_or_nothing(
+    client: Client,
+) -> None:
     price = await far_bid(client)
     _, immediate = await client.buy(type="LIMIT", timeInForce="IOC", quantity="0.01", price=price)
     _, killed = await client.buy(type="LIMIT", timeInForce="FOK", quantity="0.01", price=price)
@@ -52,7 +54,9 @@ async def test_an_immediate_order_trades_what_it_can_and_a_fill_or_kill_order_al
     assert await client.free("USDT") == 100_000
 
     _, ask = await client.best()
-    _, filled = await client.buy(type="LIMIT", timeInForce="FOK", quantity="0.001", price=f"{ask * Decimal('1.01'):.2f}")
+    _, filled = await client.buy(
+        type="LIMIT", timeInForce="FOK", quantity="0.001", price=f"{ask * Decimal('1.01'):.2f}"
+    )
 
     assert filled["status"] == "FILLED"
 
@@ -168,7 +172,9 @@ async def test_the_first_secret_that_a_key_introduces_is_kept(sandbox: SandboxPr
 
 async def test_depth_differences_continue_the_snapshot(client: Client) -> None:
     async with client.socket("/ws") as socket:
-        await socket.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@depth@100ms", "btcusdt@trade"], "id": 1})
+        await socket.send_json(
+            {"method": "SUBSCRIBE", "params": ["btcusdt@depth@100ms", "btcusdt@trade"], "id": 1}
+        )
         await next_message(socket, lambda message: message.get("id") == 1)
         first = await next_message(socket, lambda message: message.get("e") == "depthUpdate")
         _, snapshot = await client.public("/api/v3/depth", symbol="BTCUSDT", limit=1000)
@@ -228,7 +234,11 @@ async def test_a_cancelled_order_is_named_by_its_first_client_id(client: Client)
 async def test_a_wrong_signature_is_refused_by_the_websocket_api(client: Client, sandbox: SandboxProcess) -> None:
     key, _ = await sandbox.create_key()
     async with Client(sandbox.url, key, "wrong") as impostor, impostor.socket("/ws-api/v3") as socket:
-        request = {"id": 9, "method": "userDataStream.subscribe.signature", "params": impostor.subscribe_parameters()}
+        request = {
+            "id": 9,
+            "method": "userDataStream.subscribe.signature",
+            "params": impostor.subscribe_parameters(),
+        }
         await socket.send_json(request)
         answer = await socket.receive_json(timeout=5)
     assert (answer["id"], answer["status"], answer["error"]["code"]) == (9, 400, -1022)
