@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aviary.actors.bot_store import BotStore, StoredBot
     from aviary.actors.messages.broker import BrokerInfo
     from aviary.actors.runtimes import Running, Runtime
+    from aviary.persistence.bots import Desired
 
 BROKER, LINK = "broker/server", "broker/link"
 
@@ -98,7 +99,7 @@ class BotActor(AsyncActor):
         if stored is None:
             raise Ignore
         self._stored: StoredBot = stored
-        self._wanted = stored.desired
+        self._wanted: Desired = stored.desired
         self._state: BotState = "stopped"
         self._reason = ""
         self._process: Running | None = None
@@ -113,18 +114,17 @@ class BotActor(AsyncActor):
         self._errors: deque[dict[str, Any]] = deque(maxlen=KEPT_LOGS)
         self._heard = False
         self._heard_at = self.clock.monotonic()
-        if stored.process is not None:
-            process = self._runtime.adopt(stored.process)
-            if process is not None:
-                self._watch(process, stored.process)
-        if self._wanted == "running" and self._process is None:
-            self._state = "starting"
-            self.spawn(self._start(), "start")
-        elif self._wanted == "running":
+        adopted = stored.process is not None and self._adopt(stored.process)
+        if self._wanted != "running":
+            if stored.process is not None:
+                # Stopped while it was dead, or while the server was: something may be left on its exchanges.
+                self._begin_wind_down(skip_cancellation=False)
+        elif adopted:
             # Whether it really lives is shown by its next heartbeat.
             self._state = "running" if self._launch_report().get("stage") == "quoting" else "starting"
-        elif self._process is not None or stored.process is not None:
-            self._begin_wind_down(skip_cancellation=False)
+        else:
+            self._state = "starting"
+            self.spawn(self._start(), "start")
         self.schedule(self._patience.pulse, CheckPulse())
 
     def receive(self, message: Any) -> Any:  # noqa: ANN401
@@ -144,6 +144,13 @@ class BotActor(AsyncActor):
                 return self.defer(self._pass_on(message))
             case _:
                 return super().receive(message)
+
+    def _adopt(self, mark: ProcessMark) -> bool:
+        process = self._runtime.adopt(mark)
+        if process is None:
+            return False
+        self._watch(process, mark)
+        return True
 
     # Starting
 
@@ -183,7 +190,7 @@ class BotActor(AsyncActor):
 
     # Listening
 
-    def _hear(self, spoken: BotSpoke) -> None:
+    def _hear(self, spoken: BotSpoke) -> Any:  # noqa: ANN401
         self._heard = True
         self._heard_at = self.clock.monotonic()
         payload = spoken.payload
@@ -275,7 +282,7 @@ class BotActor(AsyncActor):
         call = CallBot(bot=self._name, command=message.command, data=message.data, timeout=message.timeout)
         return await self.ask(LINK, call, timeout=message.timeout + COMMAND_TIMEOUT)
 
-    async def _want(self, desired: str) -> None:
+    async def _want(self, desired: Desired) -> None:
         if self._wanted != desired:
             await self._store.save_desired(self, self._name, desired)
             self._wanted = desired

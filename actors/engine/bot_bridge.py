@@ -19,14 +19,14 @@ RECONNECT_INTERVAL = 1.0
 """Seconds between two tries to reach the broker."""
 
 
-class Bridge(MQTTGateway):
+class Bridge(MQTTGateway):  # type: ignore[misc]
     """One bridge for the whole life of the process, whatever the broker does."""
 
     def __init__(self, application: Any, heartbeat: float) -> None:
         super().__init__(application)
         self._heartbeat_interval = heartbeat
         self._reconnect_interval = RECONNECT_INTERVAL
-        self._outgoing = asyncio.Queue(MAX_WAITING)
+        self._outgoing: asyncio.Queue[tuple[str, dict[str, Any], int]] = asyncio.Queue(MAX_WAITING)
 
     def publish(self, topic: str, payload: dict[str, Any], qos: int = 0) -> None:
         """Queue a message; callable from any thread."""

@@ -123,10 +123,29 @@ class DeployScript(Message[dict[str, Any]]):
     exact_name: bool = False
 
 
+class DeployBot(Message[dict[str, Any]]):
+    """Command: make and start a bot, of controllers or of a script, whichever is named.
+
+    A given `instance_name` is taken as it is; without one it is made of what is deployed and the moment.
+    """
+
+    instance_name: BotName | None = None
+    credentials_profile: str = "master_account"
+    controller: FileStem | None = None
+    controllers_config: Annotated[tuple[FileStem, ...], Field(max_length=100)] = ()
+    script: FileStem | None = None
+    script_config: FileStem | None = None
+    max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    image: str = "hummingbot/hummingbot:latest"
+
+
 class StartBot(Message[dict[str, Any]]):
     """Command: start a stopped bot."""
 
     bot_name: str
+    lenient: bool = False
+    """An unknown bot is an answer and no refusal, as clients of the released server expect."""
     log_level: str | None = None
     script: str | None = None
     conf: str | None = None
@@ -138,6 +157,7 @@ class StopBot(Message[dict[str, Any]]):
     """Command: stop a bot; it stays stopped."""
 
     bot_name: str
+    lenient: bool = False
     skip_order_cancellation: bool = False
     async_backend: bool = True
 
@@ -146,10 +166,11 @@ class ListBots(Message[dict[str, BotStatus]]):
     """Query: every bot that is not archived, by name."""
 
 
-class FindBot(Message[BotStatus]):
-    """Query: one bot; `NotFound` if there is none of this name."""
+class FindBot(Message[BotStatus | None]):
+    """Query: one bot; `NotFound` if there is none of this name, or `None` for the lenient."""
 
     bot_name: str
+    lenient: bool = False
 
 
 class GetBotHistory(Message[dict[str, Any]]):
@@ -175,6 +196,13 @@ class StopAndArchiveBot(Message[dict[str, Any]]):
     s3_bucket: str | None = None
 
 
+class UpdateStrategy(Message[dict[str, Any]]):
+    """Command: change fields of a saved controller configuration, and of every bot that was deployed with it."""
+
+    controller_id: str
+    changes: dict[str, Any]
+
+
 class UpdateBotConfig(Message[dict[str, Any]]):
     """Command: change fields of a bot's controller configurations; it reads them again within ten seconds."""
 
@@ -194,6 +222,18 @@ class GetLatestPerformance(Message[list[dict[str, Any]]]):
     """Query: the newest result of each controller of each bot."""
 
     bot_name: str | None = None
+
+
+class GetPerformanceHistory(Message[dict[str, Any]]):
+    """Query: kept results, newest first. Moments are ISO or Unix seconds; `cursor` is a page's `next_cursor`."""
+
+    bot_name: str | None = None
+    controller_id: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    interval: str = "5m"
 
 
 # Runs

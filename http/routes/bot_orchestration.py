@@ -1,0 +1,133 @@
+"""Bots: deploying, running, watching and archiving them; in the released server's forms and the documented ones."""
+
+from typing import Any
+
+from aviary.actors.messages.bots import (
+    BotStatus,
+    DeleteRun,
+    DeployBot,
+    DeployControllers,
+    DeployScript,
+    FindBot,
+    GetBotHistory,
+    GetLatestPerformance,
+    GetMqttState,
+    GetPerformanceHistory,
+    GetRun,
+    GetRunStatistics,
+    ListBots,
+    ListRuns,
+    StartBot,
+    StopAndArchiveBot,
+    StopBot,
+    UpdateBotConfig,
+)
+from aviary.http.routing import Row
+
+REGISTRY = "bot-registry"
+ROOT = "/bot-orchestration"
+
+STOP_TIMEOUT = 160.0
+"""Seconds for a stop that is waited for."""
+
+HISTORY_TIMEOUT = 130.0
+
+RUNNING = frozenset({"starting", "settling", "running", "stopping"})
+
+
+def status_view(status: BotStatus) -> dict[str, Any]:
+    """A bot as clients of the released server read it, with what they pass over added."""
+    live = status.state in RUNNING
+    return {
+        "status": "running" if live else "error" if status.state == "failed" else "stopped",
+        "performance": {
+            controller_id: {
+                "status": "running" if live else "stopped",
+                "performance": report.get("performance", {}),
+                "custom_info": report.get("custom_info", {}),
+            }
+            for controller_id, report in status.performance.items()
+        },
+        "error_logs": status.error_logs,
+        "general_logs": status.general_logs,
+        "recently_active": status.recently_active,
+        "source": "process",
+        **status.model_dump(
+            include={"state", "reason", "pid", "restarts", "started_at", "quoting_after", "orders_left"}
+        ),
+    }
+
+
+def _all(statuses: dict[str, BotStatus], _: ListBots) -> dict[str, Any]:
+    return {"status": "success", "data": {name: status_view(status) for name, status in statuses.items()}}
+
+
+def _one(status: BotStatus | None, message: FindBot) -> dict[str, Any]:
+    if status is None:
+        return {"status": "success", "data": {"status": "not_found", "error": f"Bot {message.bot_name} not found"}}
+    return {"status": "success", "data": status_view(status)}
+
+
+def _response(answer: dict[str, Any], _: object) -> dict[str, Any]:
+    return {"status": "success", "response": answer}
+
+
+def _data(answer: object, _: object) -> dict[str, Any]:
+    return {"status": "success", "data": answer}
+
+
+def _history(answer: dict[str, Any], _: object) -> dict[str, Any]:
+    # One envelope is the released server's, the other the bot's own.
+    return {"status": "success", "response": {"success": True, "data": {"header": {}, "data": answer}}}
+
+
+def _list(statuses: dict[str, BotStatus], _: ListBots) -> list[dict[str, Any]]:
+    return [{"id": name, "name": name, **status_view(status)} for name, status in statuses.items()]
+
+
+ROWS = (
+    Row("GET", f"{ROOT}/status", ListBots, REGISTRY, reply=_all),
+    Row("GET", f"{ROOT}/mqtt", GetMqttState, REGISTRY, reply=_data),
+    Row("GET", f"{ROOT}/controller-performance-latest", GetLatestPerformance, REGISTRY, reply=_data),
+    Row("GET", f"{ROOT}/controller-performance-history", GetPerformanceHistory, REGISTRY),
+    Row("GET", f"{ROOT}/{{bot_name}}/status", FindBot, REGISTRY, fixed={"lenient": True}, reply=_one),
+    Row("GET", f"{ROOT}/{{bot_name}}/history", GetBotHistory, REGISTRY, reply=_history, timeout=HISTORY_TIMEOUT),
+    Row("POST", f"{ROOT}/start-bot", StartBot, REGISTRY, fixed={"lenient": True}, reply=_response),
+    Row(
+        "POST",
+        f"{ROOT}/stop-bot",
+        StopBot,
+        REGISTRY,
+        fixed={"lenient": True},
+        reply=_response,
+        timeout=STOP_TIMEOUT,
+    ),
+    Row("GET", f"{ROOT}/bot-runs", ListRuns, REGISTRY),
+    Row("GET", f"{ROOT}/bot-runs/stats", GetRunStatistics, REGISTRY),
+    Row("GET", f"{ROOT}/bot-runs/{{bot_run_id}}", GetRun, REGISTRY),
+    Row("DELETE", f"{ROOT}/bot-runs/{{bot_run_id}}", DeleteRun, REGISTRY),
+    Row(
+        "POST",
+        f"{ROOT}/stop-and-archive-bot/{{bot_name}}",
+        StopAndArchiveBot,
+        REGISTRY,
+        query=frozenset({"skip_order_cancellation", "archive_locally", "s3_bucket"}),
+    ),
+    Row("POST", f"{ROOT}/deploy-v2-controllers", DeployControllers, REGISTRY),
+    Row("POST", f"{ROOT}/deploy-v2-script", DeployScript, REGISTRY),
+    # The documented forms.
+    Row("GET", f"{ROOT}/bots", ListBots, REGISTRY, reply=_list),
+    Row("POST", f"{ROOT}/deploy", DeployBot, REGISTRY, status=201, names={"account_name": "credentials_profile"}),
+    Row(
+        "PUT",
+        f"{ROOT}/bots/{{id}}/config",
+        UpdateBotConfig,
+        REGISTRY,
+        names={"id": "bot_name"},
+        whole="changes",
+        query=frozenset({"controller"}),
+    ),
+    Row("POST", f"{ROOT}/bots/{{id}}/start", StartBot, REGISTRY, names={"id": "bot_name"}),
+    Row("POST", f"{ROOT}/bots/{{id}}/stop", StopBot, REGISTRY, names={"id": "bot_name"}, timeout=STOP_TIMEOUT),
+    Row("GET", f"{ROOT}/bots/{{id}}/status", FindBot, REGISTRY, names={"id": "bot_name"}, reply=_one),
+)

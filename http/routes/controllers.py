@@ -1,0 +1,64 @@
+"""Controllers: their sources, their saved configurations, and those of deployed bots."""
+
+from aviary.actors.messages.bots import DeployBot, GetBotConfigs, UpdateBotConfig, UpdateStrategy
+from aviary.actors.messages.strategies import (
+    DeleteConfig,
+    DeleteController,
+    GetConfig,
+    GetController,
+    GetControllerTemplate,
+    ListConfigs,
+    ListControllers,
+    SaveConfig,
+    SaveController,
+    ValidateControllerConfig,
+)
+from aviary.http.routing import Row
+
+LIBRARY, REGISTRY = "strategy-library", "bot-registry"
+
+ONE = "/controllers/{controller_type}/{controller_name}"
+KIND = {"kind": "controller"}
+
+INSPECTION_TIMEOUT = 60.0
+"""Seconds for a look into a strategy: two at a time, each importing it in a process of its own."""
+
+ROWS = (
+    Row("GET", "/controllers/", ListControllers, LIBRARY),
+    Row("GET", "/controllers/configs/", ListConfigs, LIBRARY, fixed=KIND),
+    Row("GET", "/controllers/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
+    Row("POST", "/controllers/configs/{config_name}", SaveConfig, LIBRARY, fixed=KIND, whole="config", status=201),
+    Row("DELETE", "/controllers/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND),
+    Row("GET", ONE, GetController, LIBRARY),
+    Row("POST", ONE, SaveController, LIBRARY, whole="source", status=201),
+    Row("DELETE", ONE, DeleteController, LIBRARY),
+    Row("GET", f"{ONE}/config/template", GetControllerTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
+    Row(
+        "POST",
+        f"{ONE}/config/validate",
+        ValidateControllerConfig,
+        LIBRARY,
+        whole="config",
+        timeout=INSPECTION_TIMEOUT,
+    ),
+    Row("GET", "/controllers/bots/{bot_name}/configs", GetBotConfigs, REGISTRY),
+    Row(
+        "POST",
+        "/controllers/bots/{bot_name}/{controller_name}/config",
+        UpdateBotConfig,
+        REGISTRY,
+        names={"controller_name": "controller"},
+        whole="changes",
+    ),
+    # The documented forms.
+    Row("GET", "/controllers", ListControllers, LIBRARY),
+    Row(
+        "POST",
+        "/controllers/{name}/deploy",
+        DeployBot,
+        REGISTRY,
+        names={"name": "controller", "account_name": "credentials_profile"},
+        status=201,
+    ),
+    Row("PUT", "/controllers/{id}/config", UpdateStrategy, REGISTRY, names={"id": "controller_id"}, whole="changes"),
+)

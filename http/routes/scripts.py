@@ -1,0 +1,37 @@
+"""Scripts: their sources, their saved configurations, and running one."""
+
+from aviary.actors.messages.bots import DeployBot
+from aviary.actors.messages.strategies import (
+    DeleteConfig,
+    DeleteScript,
+    GetConfig,
+    GetScript,
+    GetScriptTemplate,
+    ListConfigs,
+    ListScripts,
+    SaveConfig,
+    SaveScript,
+)
+from aviary.http.routing import Row
+
+LIBRARY, REGISTRY = "strategy-library", "bot-registry"
+
+KIND = {"kind": "script"}
+
+INSPECTION_TIMEOUT = 60.0
+"""Seconds for a look into a script: two at a time, each importing it in a process of its own."""
+
+ROWS = (
+    Row("GET", "/scripts/", ListScripts, LIBRARY),
+    Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND),
+    Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
+    Row("POST", "/scripts/configs/{config_name}", SaveConfig, LIBRARY, fixed=KIND, whole="config", status=201),
+    Row("DELETE", "/scripts/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND),
+    Row("GET", "/scripts/{script_name}", GetScript, LIBRARY),
+    Row("POST", "/scripts/{script_name}", SaveScript, LIBRARY, whole="source", status=201),
+    Row("DELETE", "/scripts/{script_name}", DeleteScript, LIBRARY),
+    Row("GET", "/scripts/{script_name}/config/template", GetScriptTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
+    # The documented forms.
+    Row("GET", "/scripts", ListScripts, LIBRARY),
+    Row("POST", "/scripts/run", DeployBot, REGISTRY, names={"account_name": "credentials_profile"}, status=201),
+)
