@@ -1,0 +1,1 @@
+"""Websockets: feeds and bot states pushed to clients."""
