@@ -216,9 +216,9 @@ class AsyncActor(Actor):
         life.loop = life.system.dispatcher(self.dispatcher or "work").loop
         life.system.run_on(life.loop, life)
 
-    async def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:  # noqa: ASYNC109
+    def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> Coroutine[Any, Any, R]:
         """Ask and await the answer; see `System.ask`."""
-        return await self.life.system.ask(address, message, timeout=timeout)
+        return self.life.system.ask(address, message, timeout=timeout)
 
     def defer(self, work: Coroutine[Any, Any, object]) -> Deferred:
         """Answer the message at hand later, and go on with the next one meanwhile."""

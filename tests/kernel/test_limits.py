@@ -170,12 +170,14 @@ def test_a_life_that_ignores_its_end_is_abandoned_and_replaced(stage: Stage) -> 
 
 
 def test_a_full_mailbox_refuses_asks_with_a_hint_and_drops_tells_as_dead_letters(stage: Stage) -> None:
-    up(stage, mailbox=3)
-    for n in range(5):
-        stage.tell("sup/a", Note(n=n))
+    async def flood() -> None:
+        for n in range(5):
+            stage.tell("sup/a", Note(n=n))
+        await stage.system.ask("sup/a", Note(n=9), timeout=1.0)
 
+    up(stage, mailbox=3)
     with pytest.raises(Unavailable, match="too many messages") as refused:
-        stage.ask("sup/a", Note(n=9))
+        stage.sim.run(flood())
     stage.sim.settle()
 
     assert refused.value.retry_after > 0
@@ -199,15 +201,16 @@ def test_control_overtakes_work_and_is_taken_by_a_full_mailbox(stage: Stage) -> 
 
 
 def test_a_stop_overtakes_work(stage: Stage) -> None:
-    up(stage)
+    stage.up(SupervisorSpec(children=(stage.child("a", make=Collector, shutdown=None),)))
+    stage.do("sup/a", Slow())
     for n in range(100):
         stage.tell("sup/a", Note(n=n))
 
     stage.ask("sup", TerminateChild(name="a"))
 
-    handled = len(stage.world.notes("a"))
-    assert handled + stage.system.statistics().dead_letters == 100
-    assert handled < 100
+    assert stage.world.did("slow", "note") == ["a"]
+    assert stage.end_of("sup/a") == "shut down"
+    assert stage.system.statistics().dead_letters == 100
 
 
 def test_streams_conflate_to_the_newest_value_of_each_key_in_the_oldest_place(stage: Stage) -> None:
