@@ -12,6 +12,9 @@ from typing import NamedTuple
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes. A month of one-minute candles takes three megabytes; anything beyond this is a broken peer."""
 
+MAX_NAME = 0xFFFF
+"""Bytes of a method's or topic's name."""
+
 _LENGTH = struct.Struct("!I")
 _HEADER = struct.Struct("!BIH")
 
@@ -46,7 +49,7 @@ def encode(frame: Frame) -> bytes:
     length = _HEADER.size + len(name) + len(frame.payload)
     if length > MAX_FRAME:
         raise FrameError(f"a frame of {length} bytes exceeds the limit of {MAX_FRAME}")
-    if len(name) > 0xFFFF:
+    if len(name) > MAX_NAME:
         raise FrameError(f"a name of {len(name)} bytes is too long")
     header = _HEADER.pack(frame.kind, frame.call_id, len(name))
     return b"".join((_LENGTH.pack(length), header, name, frame.payload))

@@ -77,7 +77,12 @@ class Port:
         """Seconds since the child last sent anything."""
         return self._clock.monotonic() - self.last_heard
 
-    async def call(self, method: str, timeout: float, **arguments: Any) -> Any:
+    async def call(
+        self,
+        method: str,
+        timeout: float,  # noqa: ASYNC109 - a port's own error is raised for it
+        **arguments: Any,
+    ) -> Any:
         """What the child's method returned, as JSON values. `timeout` is in seconds.
 
         Raises `PortRefusal` for an expected "no", `PortFailure` if the method crashed, `PortTimeout`,
@@ -136,4 +141,3 @@ class Port:
         for answer in self._calls.values():
             if not answer.done():
                 answer.set_exception(PortClosed(closed.result()))
-

@@ -8,8 +8,10 @@ class PortError(Exception):
 
 
 class PortRefusal(PortError):
-    """An expected "no" of the child. `kind` is a word such as `not_found`, `invalid`, `rejected`,
-    `unavailable`, `unsupported`; `detail` may be shown to users; `fields` holds what else is known.
+    """An expected "no" of the child.
+
+    `kind` is a word such as `not_found`, `invalid`, `rejected`, `unavailable`, `unsupported`; `detail` may be
+    shown to users; `fields` holds what else is known.
     """
 
     def __init__(self, kind: str, detail: str, **fields: Any) -> None:

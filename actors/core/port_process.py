@@ -90,7 +90,7 @@ class ChildProcess:
             if self._pidfd is not None:
                 loop.add_reader(self._pidfd, self._reap)
         if self._pidfd is None and not self._ended.done():
-            while self.alive:
+            while self.alive:  # noqa: ASYNC110 - without pidfds nothing can be awaited
                 await asyncio.sleep(POLL_INTERVAL)
             self._reap()
         await asyncio.shield(self._ended)
@@ -137,8 +137,9 @@ class ChildProcess:
             return 0
 
     def memory(self) -> int:
-        """Proportional memory (PSS) in bytes: pages shared with others count by their share; 0 after the
-        end. Costs the kernel some milliseconds.
+        """Proportional memory (PSS) in bytes, 0 after the end. Costs the kernel some milliseconds.
+
+        Pages shared with other processes count by their share.
         """
         try:
             full = psutil.Process(self.pid).memory_full_info()

@@ -7,7 +7,6 @@ those of which only the newest counts (books, tickers) replace each other under 
 import asyncio
 import logging
 import socket
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -132,7 +131,7 @@ class PortServer:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            logging.getLogger(__name__).error("%s crashed\n%s", frame.name, traceback.format_exc())
+            logging.getLogger(__name__).exception("%s crashed", frame.name)
             self._answer(Kind.FAILURE, frame.call_id, f"{frame.name}: {type(error).__name__}: {error}")
 
     def _answer(self, kind: Kind, call_id: int, value: Any) -> None:

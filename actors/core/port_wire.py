@@ -50,7 +50,8 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a port needs a stream")
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self._transport = transport
 

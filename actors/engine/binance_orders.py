@@ -59,9 +59,7 @@ async def my_trades(connector: Any, trading_pair: str, since: float | None) -> l
     parameters: dict[str, Any] = {"symbol": symbol, "limit": MAX_TRADES}
     if since is not None:
         parameters["startTime"] = int(since * 1000)
-    path = (
-        spot.MY_TRADES_PATH_URL if isinstance(connector, BinanceExchange) else futures.ACCOUNT_TRADE_LIST_URL
-    )
+    path = spot.MY_TRADES_PATH_URL if isinstance(connector, BinanceExchange) else futures.ACCOUNT_TRADE_LIST_URL
     answer = await connector._api_get(path_url=path, params=parameters, is_auth_required=True)  # noqa: SLF001
     return [
         {

@@ -22,15 +22,16 @@ NOTHING_TO_DO = 0
 
 
 def become(job_fd: int, port_fd: int | None) -> NoReturn:
-    """Read the job and carry it out; never returns, and ends the process without any clean-up of what a
-    template may have left in memory.
+    """Read the job and carry it out; never returns.
+
+    The process ends without any clean-up of what a template may have left in memory.
     """
     status = 1
     try:
         status = _work(job_fd, port_fd)
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the end of this process, whatever ends it
         traceback.print_exc()
     finally:
         logging.shutdown()

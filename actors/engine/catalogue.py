@@ -27,9 +27,7 @@ async def list_candle_connectors() -> list[str]:
 
 
 async def config_map(connector: str) -> dict[str, dict[str, Any]]:
-    """The fields of a connector's credential: `{field: {"type", "required"}}`, and `default` if it has one,
-    and `allowed_values` where only some texts are accepted.
-    """
+    """The fields of a connector's credential: `{field: {"type", "required"}}`, and `default` if it has one."""
     keys = settings_of(connector).config_keys
     if keys is None:
         return {}

@@ -107,8 +107,10 @@ class Connections:
         return sorted(self._open)
 
     async def check_credential(self, connector_name: str, keys: dict[str, Any]) -> dict[str, Any]:
-        """The balances these keys give access to, asked of the exchange. Refused as `rejected` with the
-        exchange's text, as `invalid`, or as `unavailable` if the exchange says nothing.
+        """The balances these keys give access to, asked of the exchange.
+
+        Refused as `rejected` with the exchange's text, as `invalid`, or as `unavailable` if the exchange says
+        nothing.
         """
         connector = build(connector_name, credentials.validated(connector_name, keys), [])
         with exchange_errors(connector_name):

@@ -20,12 +20,11 @@ from pydantic import SecretStr, ValidationError
 VERIFICATION_FILE = ".password_verification"
 
 
-async def encrypt_credential(
-    password: str, account_dir: str, connector_name: str, values: dict[str, Any]
-) -> None:
-    """Write `account_dir/connectors/<connector>.yml`, replacing it atomically. Refused as `invalid`, with
-    the `field`, if a value is missing, unknown or of the wrong kind. The folder's password verification is
-    written too if it is missing, and checked (`forbidden`) if not.
+async def encrypt_credential(password: str, account_dir: str, connector_name: str, values: dict[str, Any]) -> None:
+    """Write `account_dir/connectors/<connector>.yml`, replacing it atomically.
+
+    Refused as `invalid`, with the `field`, if a value is missing, unknown or of the wrong kind. The folder's
+    password verification is written too if it is missing, and checked (`forbidden`) if not.
     """
     fields = await asyncio.to_thread(validated, connector_name, values)
     await ensure_password(password, account_dir)
@@ -116,8 +115,7 @@ def validated(connector_name: str, values: dict[str, Any]) -> dict[str, Any]:
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """The values with secrets in clear, as a connector's constructor takes them."""
     return {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for name, value in values.items()
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
     }
 
 

@@ -39,7 +39,7 @@ class Feed(ABC):
     def snapshot(self) -> dict[str, Any] | None:
         """All there is to show now, `None` if nothing is known yet."""
 
-    async def mend(self) -> None:
+    async def mend(self) -> None:  # noqa: B027 - most feeds live off a stream that mends itself
         """Called often: start over what has gone silent, unless something else does."""
 
 

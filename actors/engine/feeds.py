@@ -59,9 +59,7 @@ class _Open:
 class Feeds:
     """The feeds of one host."""
 
-    def __init__(
-        self, server: PortServer, clock: Clock, ticker: Ticker, public: PublicData, spawn: Spawn
-    ) -> None:
+    def __init__(self, server: PortServer, clock: Clock, ticker: Ticker, public: PublicData, spawn: Spawn) -> None:
         self._server = server
         self._clock = clock
         self._ticker = ticker
@@ -79,8 +77,10 @@ class Feeds:
         min_interval: float = 0.1,
         depth: int = DEFAULT_DEPTH,
     ) -> str:
-        """Open a feed, or find it open; its topic. `min_interval` is the least number of seconds between two
-        events. Unknown connectors, pairs and intervals are refused.
+        """Open a feed, or find it open; its topic.
+
+        `min_interval` is the least number of seconds between two events. Unknown connectors, pairs and
+        intervals are refused.
         """
         if kind not in KINDS:
             raise PortRefusal("invalid", f"there is no feed of the kind {kind}", field="kind")
@@ -123,10 +123,11 @@ class Feeds:
         return opened.feed.snapshot()
 
     async def order_book_query(
-        self, connector_name: str, trading_pair: str, query: str, is_buy: bool, value: float
+        self, connector_name: str, trading_pair: str, query: str, *, is_buy: bool, value: float
     ) -> dict[str, Any]:
-        """One of `QUERIES` on a book that a feed keeps: `{"result_price", "result_volume"}`, null where the
-        book is too thin.
+        """One of `QUERIES` on a book that a feed keeps: `{"result_price", "result_volume", "timestamp"}`.
+
+        Both are null where the book is too thin.
         """
         stream = self._streams.get((connector_name, trading_pair))
         book = stream[0].book if stream is not None else None

@@ -15,9 +15,10 @@ class Holdings:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def balances(self, connector_name: str, refresh: bool = True) -> dict[str, dict[str, str | None]]:
-        """`{token: {"total", "available"}}`, asked of the exchange unless `refresh` is false. The balances
-        known before stay if the question fails, and the question is refused.
+    async def balances(self, connector_name: str, *, refresh: bool = True) -> dict[str, dict[str, str | None]]:
+        """`{token: {"total", "available"}}`, asked of the exchange unless `refresh` is false.
+
+        The balances known before stay if the question fails, and the question is refused.
         """
         connector = self._connections.get(connector_name).connector
         if refresh:
@@ -46,7 +47,7 @@ class Holdings:
         connector = self._connections.get(connector_name).connector
         return [kind.name for kind in connector.supported_order_types()]
 
-    async def positions(self, connector_name: str, refresh: bool = True) -> list[dict[str, Any]]:
+    async def positions(self, connector_name: str, *, refresh: bool = True) -> list[dict[str, Any]]:
         """Open positions; `unsupported` on a spot connector."""
         connector = self._perpetual(connector_name)
         if refresh:
@@ -77,8 +78,9 @@ class Holdings:
         return str((mode or connector.position_mode).name)
 
     async def set_position_mode(self, connector_name: str, mode: str, trading_pair: str) -> str:
-        """Set the account's position mode and say so only when it is known to be set. Some exchanges want a
-        pair named; any that is traded does.
+        """Set the account's position mode and say so only when it is known to be set.
+
+        Some exchanges want a pair named; any that is traded does.
         """
         connector = self._perpetual(connector_name)
         wanted = {known.name: known for known in connector.supported_position_modes()}.get(mode)

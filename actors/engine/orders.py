@@ -18,6 +18,9 @@ from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
 
+MAX_MAGNITUDE = 30
+"""Powers of ten beyond which an amount or a price is a mistake, whatever the token."""
+
 
 class Orders:
     """The order methods of an account host."""
@@ -28,7 +31,8 @@ class Orders:
     async def new_order_id(self, connector_name: str, trading_pair: str, side: str) -> str:
         """A client order id in the connector's own style; to be written down before `place_order`."""
         connector = self._connections.get(connector_name).connector
-        if len(trading_pair.split("-")) != 2 or not all(trading_pair.split("-")):
+        base, _, quote = trading_pair.partition("-")
+        if not base or not quote or "-" in quote:
             raise PortRefusal("invalid", f"{trading_pair} is not a trading pair", field="trading_pair")
         return str(
             get_new_client_order_id(
@@ -50,8 +54,10 @@ class Orders:
         price: str | None = None,
         position_action: str = "NIL",
     ) -> dict[str, Any]:
-        """`{"outcome": "open" | "rejected" | "unresolved", "text", "order"}`, `order` with the rounded price
-        and amount. Senseless arguments are refused as `invalid` before anything is sent.
+        """`{"outcome": "open" | "rejected" | "unresolved", "text", "order"}`.
+
+        `order` has the rounded price and amount. Senseless arguments are refused as `invalid` before anything
+        is sent.
         """
         connector = self._connections.get(connector_name).connector
         rule = _rule(connector, trading_pair)
@@ -99,9 +105,10 @@ class Orders:
         trading_pair: str,
         exchange_order_id: str | None = None,
     ) -> dict[str, Any]:
-        """`{"outcome": "cancelled" | "not_found" | "rejected" | "unresolved", "text"}`. `not_found` means that
-        the exchange has no such order open: filled, cancelled or never there; `query_order` tells which.
-        Works for orders that are not tracked too.
+        """`{"outcome": "cancelled" | "not_found" | "rejected" | "unresolved", "text"}`.
+
+        `not_found` means that the exchange has no such order open: filled, cancelled or never there;
+        `query_order` tells which. Works for orders that are not tracked too.
         """
         connector = self._connections.get(connector_name).connector
         order = connector._order_tracker.fetch_tracked_order(client_order_id)  # noqa: SLF001
@@ -126,10 +133,9 @@ class Orders:
         trading_pair: str,
         exchange_order_id: str | None = None,
     ) -> dict[str, Any]:
-        """What the exchange says of one order: `{"outcome": "found" | "not_found" | "unresolved", "text",
-        "order", "fills"}`. If the order is tracked, what is learnt goes into it, and events follow.
+        """`{"outcome": "found" | "not_found" | "unresolved", "text", "order", "fills"}`, as the exchange says now.
 
-        `not_found` within a second of a lost answer may still be the request on its way: ask again before
+        If the order is tracked, what is learnt goes into it, and events follow. `not_found` within a second of a lost answer may still be the request on its way: ask again before
         taking it for settled.
         """
         connector = self._connections.get(connector_name).connector
@@ -162,8 +168,9 @@ class Orders:
         return {"order": facts, "fills": [trade_of(fill, order) for fill in fills]}
 
     async def open_orders(self, connector_name: str, trading_pair: str | None = None) -> list[dict[str, Any]]:
-        """All orders that rest on the exchange under this account, whoever placed them. `unsupported` for
-        exchanges where hummingbot knows no such question.
+        """All orders that rest on the exchange under this account, whoever placed them.
+
+        `unsupported` for exchanges where hummingbot knows no such question.
         """
         connector = self._connections.get(connector_name).connector
         if not binance_orders.applies(connector):
@@ -189,8 +196,10 @@ class Orders:
         return [order_of(order) for order in connector.in_flight_orders.values()]
 
     async def restore_orders(self, connector_name: str, orders: list[dict[str, Any]]) -> int:
-        """Follow orders of an earlier host again; how many are new to this one. Each has the fields of
-        `order_of`. Fills of them that are found are sent again: their `trade_id` tells them apart.
+        """Follow orders of an earlier host again; how many are new to this one.
+
+        Each has the fields of `order_of`. Fills of them that are found are sent again: their `trade_id` tells
+        them apart.
         """
         connector = self._connections.get(connector_name).connector
         restored = 0
@@ -264,7 +273,7 @@ def _number(text: str | None, field: str) -> Decimal:
         number = Decimal(text) if text is not None else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > 30:
+    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > MAX_MAGNITUDE:
         raise PortRefusal("invalid", f"{field} must be a positive number", field=field)
     return number
 

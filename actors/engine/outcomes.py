@@ -13,6 +13,9 @@ import orjson
 _HTTP_ERROR = re.compile(r"HTTP status is (\d{3})\. Error: (.*)", re.DOTALL)
 """How hummingbot's REST assistant words an error answer."""
 
+CLIENT_ERROR = 4
+"""First digit of the statuses that blame the request."""
+
 UNDECIDED_STATUS = frozenset({408, 409, 418, 425, 429, 499})
 """4xx that say nothing of the order: time-outs, rate limits, bans, conflicts on the way."""
 
@@ -35,7 +38,7 @@ def definite_no(error: BaseException) -> str | None:
     if found is None:
         return None
     status, text = int(found[1]), found[2].strip()
-    if not 400 <= status < 500 or status in UNDECIDED_STATUS:
+    if status // 100 != CLIENT_ERROR or status in UNDECIDED_STATUS:
         return None
     body = _json(text)
     if isinstance(body, dict):

@@ -140,9 +140,7 @@ def candles_feed(connector_name: str, trading_pair: str, interval: str, records:
         detail = f"the interval {interval} is not one of {', '.join(intervals)}"
         raise PortRefusal("invalid", detail, field="interval")
     return CandlesFactory.get_candle(
-        CandlesConfig(
-            connector=connector_name, trading_pair=trading_pair, interval=interval, max_records=records
-        )
+        CandlesConfig(connector=connector_name, trading_pair=trading_pair, interval=interval, max_records=records)
     )
 
 

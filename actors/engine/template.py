@@ -52,9 +52,7 @@ def _serve(control: socket.socket) -> None:
                 return
             pid = _fork(descriptors)
             pidfd = os.pidfd_open(pid)
-            socket.send_fds(
-                control, [orjson.dumps({"forked": orjson.loads(data)["fork"], "pid": pid})], [pidfd]
-            )
+            socket.send_fds(control, [orjson.dumps({"forked": orjson.loads(data)["fork"], "pid": pid})], [pidfd])
             for received in descriptors:
                 os.close(received)
             children[pidfd] = pid

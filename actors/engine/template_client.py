@@ -68,9 +68,10 @@ class Template:
         """Whether the template has not ended."""
         return self._open
 
-    async def ready(self, timeout: float) -> float:
-        """Wait until it can fork; the seconds it took to warm up. `TemplateUnavailable` if it does not come
-        up within `timeout` seconds.
+    async def ready(self, timeout: float) -> float:  # noqa: ASYNC109 - its own error is raised for it
+        """Wait until it can fork; the seconds it took to warm up.
+
+        `TemplateUnavailable` if it does not come up within `timeout` seconds.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -79,8 +80,9 @@ class Template:
             raise TemplateUnavailable(f"the template was not warm within {timeout:g} s") from None
 
     async def fork(self, job: socket.socket, port: socket.socket | None = None) -> ChildProcess:
-        """A new process that reads its job from `job` and serves `port`. Fails with `TemplateUnavailable` if
-        the template is gone, not warm yet, or hangs; a hung one is killed.
+        """A new process that reads its job from `job` and serves `port`.
+
+        Fails with `TemplateUnavailable` if the template is gone, not warm yet, or hangs; a hung one is killed.
         """
         if not self._open or not self._ready.done():
             raise TemplateUnavailable("the template is not warm")
@@ -99,8 +101,10 @@ class Template:
             self._forks.pop(number, None)
 
     async def exit_status_of(self, pid: int) -> int | None:
-        """How a forked process that has ended did so: its exit code, minus the signal if killed; `None` if the
-        template does not tell."""
+        """How a forked process ended: its exit code, minus the signal if killed.
+
+        `None` if the template does not tell.
+        """
         try:
             async with asyncio.timeout(EXIT_STATUS_TIMEOUT):
                 while pid not in self._exits and self._open:

@@ -34,7 +34,9 @@ class Host:
     async def call(self, method: str, **arguments: Any) -> Any:
         return await self.port.call(method, PATIENCE, **arguments)
 
-    async def event(self, topic: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+    async def event(
+        self, topic: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
         """The first event of a topic that matches, past or still to come."""
         seen = 0
         async with asyncio.timeout(PATIENCE):

@@ -11,9 +11,9 @@ from typing import Any
 def report(spec: dict[str, Any]) -> int:
     """Write down what this process sees of itself, then end with the code asked for."""
     facts = {
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "session": os.getsid(0) == os.getpid(),
-        "open": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+        "open": sorted(int(each.name) for each in Path("/proc/self/fd").iterdir()),
         "random": random.random(),
         "path": sys.path[0],
         "environment": os.environ.get("FOR_THE_CHILD"),

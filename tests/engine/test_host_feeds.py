@@ -1,5 +1,6 @@
 """Feeds of every kind from the simulated exchange, and what becomes of them when it misbehaves."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -64,7 +65,12 @@ async def test_a_book_is_sorted_and_uncrossed_and_as_deep_as_asked(host: Host) -
     assert sorted((price for price, _ in book["bids"]), reverse=True) == [price for price, _ in book["bids"]]
     assert book["bids"][0][0] < book["asks"][0][0]
     answer = await host.call(
-        "order_book_query", connector_name="sandbox", trading_pair=PAIR, query="price_for_volume", is_buy=True, value=0.01
+        "order_book_query",
+        connector_name="sandbox",
+        trading_pair=PAIR,
+        query="price_for_volume",
+        is_buy=True,
+        value=0.01,
     )
     assert answer["result_price"] >= book["bids"][0][0]
 
@@ -77,7 +83,7 @@ async def test_candles_complete_their_history(host: Host) -> None:
     candles = (await host.call("feed_snapshot", topic=topic))["candles"]
     times = [candle["timestamp"] for candle in candles]
     assert len(times) == 500
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {60.0}
+    assert {later - earlier for earlier, later in pairwise(times)} == {60.0}
 
 
 async def test_funding_is_told_for_perpetual_pairs_only(host: Host) -> None:
@@ -149,7 +155,13 @@ async def test_a_feed_of_something_that_is_not_there_is_refused(
 async def test_past_candles_are_the_same_each_time_and_their_range_is_what_was_asked(host: Host) -> None:
     # 600 minutes, a while ago: more than one request, and nothing of it still changes.
     end = 1_795_000_000 - 1_795_000_000 % 60
-    terms = {"connector_name": "sandbox", "trading_pair": PAIR, "interval": "1m", "start": end - 36_000, "end": end}
+    terms = {
+        "connector_name": "sandbox",
+        "trading_pair": PAIR,
+        "interval": "1m",
+        "start": end - 36_000,
+        "end": end,
+    }
 
     first = await host.call("historical_candles", **terms)
     second = await host.call("historical_candles", **terms)
