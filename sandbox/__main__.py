@@ -5,12 +5,16 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 from aiohttp import web
 from aviary.config.clock import SystemClock
 from aviary.sandbox.exchange import Exchange, Settings
 from aviary.sandbox.web.app import application
+
+ANNOUNCEMENT = "sandbox.json"
+"""File in the data folder that says where the exchange listens; it is there while the exchange runs."""
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests under way have to finish after SIGTERM."""
@@ -27,12 +31,13 @@ def main() -> None:
     parser.add_argument("--funding-interval", type=int, default=8 * 3600, help="seconds between funding payments")
     arguments = parser.parse_args()
     settings = Settings(arguments.seed, arguments.volatility, arguments.funding_interval)
+    arguments.data.mkdir(parents=True, exist_ok=True)
     asyncio.run(serve(arguments.host, arguments.port, arguments.data, settings))
+    (arguments.data / ANNOUNCEMENT).unlink(missing_ok=True)
 
 
 async def serve(host: str, port: int, directory: Path, settings: Settings) -> None:
     """Serve the exchange until SIGTERM or SIGINT."""
-    directory.mkdir(parents=True, exist_ok=True)
     exchange = Exchange(directory, SystemClock(), settings)
     runner = web.AppRunner(application(exchange), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()
@@ -51,10 +56,11 @@ async def serve(host: str, port: int, directory: Path, settings: Settings) -> No
 def _announce(directory: Path, host: str, port: int) -> None:
     """Write where the exchange listens, at once and whole, and say that it is ready."""
     ready = {"host": host, "port": port, "pid": os.getpid()}
-    unfinished = directory / "sandbox.json.part"
+    unfinished = directory / f"{ANNOUNCEMENT}.part"
     unfinished.write_text(json.dumps(ready))
-    unfinished.replace(directory / "sandbox.json")
-    print(f"sandbox exchange ready on http://{host}:{port}", flush=True)
+    unfinished.replace(directory / ANNOUNCEMENT)
+    sys.stdout.write(f"sandbox exchange ready on http://{host}:{port}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,15 @@ IDLE_AFTER = 30.0
 """Seconds after the last request about a book until its synthetic quotes are put away."""
 
 
+UNFILLED_KEPT = 3 * 86_400.0
+"""Seconds for which orders that never traded are remembered; a fleet of quoting bots leaves millions a day."""
+
+TIDY_PERIOD = 10.0
+"""Seconds between forgetting some of them."""
+
+ORDERS_FORGOTTEN_AT_ONCE = 1_000
+
+
 @dataclass(frozen=True)
 class Settings:
     """How an exchange is set up: the market's seed and liveliness, and seconds between funding payments."""
@@ -86,6 +95,7 @@ class Exchange:
             for number, (symbol, instrument) in enumerate(instruments.items(), len(market))
         }
         self._before_step: list[Callable[[], None]] = []
+        self._tidied = 0.0
         self._asked: dict[tuple[Market, str], float] = {}
 
     @property
@@ -134,6 +144,9 @@ class Exchange:
             elif liquidity.fresh(now):
                 liquidity.pause()
         self.perpetual.keep_margins(now)
+        if not 0 <= now - self._tidied < TIDY_PERIOD:
+            self._tidied = now
+            self._store.forget_unfilled(int((now - UNFILLED_KEPT) * 1000), ORDERS_FORGOTTEN_AT_ONCE)
 
     def _mark_price(self, symbol: str, at: float) -> float:
         shock = self.faults.shock(Market.PERPETUAL, symbol)

@@ -71,9 +71,6 @@ class Keys:
                 return
         raise bad_signature()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._secrets
-
     def _open(self, key: str, secret: str, balances: Mapping[Market, Mapping[str, Decimal]]) -> None:
         with self._store.transaction():
             self._secrets[key] = secret

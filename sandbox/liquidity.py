@@ -29,6 +29,12 @@ TAKERS_PER_SECOND = 1.5
 PARTIAL_CHANCE = 0.25
 """How often a resting order that the reference price reaches is filled only in part at first."""
 
+FRESH = 0.5
+"""Seconds for which a book counts as up to date."""
+
+RESIZE_CHANCE = 0.01
+"""How often a quote is replaced by one of another size, at each step."""
+
 LONGEST_STEP = 60.0
 """Seconds of the path that one step looks back at most, after the process was suspended."""
 
@@ -61,7 +67,7 @@ class Liquidity:
 
     def fresh(self, now: float) -> bool:
         """Whether the book was brought up to date within the last half second."""
-        return self._stepped is not None and now - self._stepped < 0.5
+        return self._stepped is not None and now - self._stepped < FRESH
 
     def pause(self) -> None:
         """Take all synthetic quotes away; nobody looks at this book."""
@@ -99,7 +105,7 @@ class Liquidity:
         wanted = {Side.BUY: self._levels(best_bid, -self._grid), Side.SELL: self._levels(best_ask, self._grid)}
         for side, quotes in self._quotes.items():
             for level, quote in list(quotes.items()):
-                if level not in wanted[side] or quote.remaining == 0 or self._random.random() < 0.01:
+                if level not in wanted[side] or quote.remaining == 0 or self._random.random() < RESIZE_CHANCE:
                     self._withdraw(side, level, quote)
         for side, quotes in self._quotes.items():
             barrier = self._book.side(side.opposite).best

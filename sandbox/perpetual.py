@@ -178,7 +178,7 @@ class PerpetualVenue(Venue):
             raise Refused(-4068, "Position side cannot be changed if there exists position.")
         with self._store.transaction():
             self._hedged = self._hedged | {key} if hedged else self._hedged - {key}
-            self._store.write_hedged(key, hedged)
+            self._store.write_hedged(key, hedged=hedged)
 
     # Orders
 

@@ -130,9 +130,8 @@ class _NestedPath(ABC):
             for i in range(count)
         ]
 
-    def _edges(self, length: int, index: int, first: float, last: float, random: Random) -> tuple[float, float]:
+    def _edges(self, length: int, index: int, first: float, last: float, random: Random) -> tuple[float, float]:  # noqa: ARG002
         """Lowest and highest level of a bar, before its parent's bounds."""
-        del index
         reach = _REACH[length] * self._volatility
         low = min(first, last) - reach * (0.3 + 0.7 * random.random())
         return low, max(first, last) + reach * (0.3 + 0.7 * random.random())
@@ -181,7 +180,7 @@ class WalkPath(_NestedPath):
     def _lattice(self, period: int, cell: int) -> float:
         return self._random(-period, cell).random() * 2 - 1
 
-    def _inner(self, length: int, index: int, parent: Bar, random: Random) -> list[float]:
+    def _inner(self, length: int, index: int, parent: Bar, random: Random) -> list[float]:  # noqa: ARG002
         count = length // _CHILD[length]
         deviation = _STEP_DEVIATION[length] * self._volatility
         walk = [0.0]

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS orders (
     created INTEGER, updated INTEGER, reduce_only INTEGER, position_side TEXT, reserved TEXT);
 CREATE INDEX IF NOT EXISTS orders_by_client ON orders (key, market, client_id);
 CREATE INDEX IF NOT EXISTS open_orders ON orders (status) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
+CREATE INDEX IF NOT EXISTS unfilled ON orders (updated) WHERE filled = 0 AND status IN ('CANCELED', 'EXPIRED');
 CREATE TABLE IF NOT EXISTS fills (
     number INTEGER PRIMARY KEY, trade INTEGER, order_id INTEGER, market TEXT, symbol TEXT, key TEXT, client_id TEXT,
     side TEXT, price INTEGER, quantity INTEGER, at INTEGER, is_maker INTEGER, fee TEXT, fee_asset TEXT, realized TEXT,
@@ -164,16 +165,24 @@ class Store:
             str(order.reserved),
         )
         marks = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT OR REPLACE INTO orders ({_ORDER_COLUMNS}) VALUES ({marks})", values)
+        self._db.execute(f"INSERT OR REPLACE INTO orders ({_ORDER_COLUMNS}) VALUES ({marks})", values)  # noqa: S608 -- only names of columns
 
     def orders(self, condition: str, *values: object, tail: str = "ORDER BY id") -> list[Order]:
         """Orders that satisfy an SQL condition."""
-        rows = self._db.execute(f"SELECT {_ORDER_COLUMNS} FROM orders WHERE {condition} {tail}", values)
+        rows = self._db.execute(f"SELECT {_ORDER_COLUMNS} FROM orders WHERE {condition} {tail}", values)  # noqa: S608 -- our own text
         return [_order(row) for row in rows]
 
     def open_orders(self) -> list[Order]:
         """All orders that may still trade, oldest first."""
         return self.orders("status IN ('NEW', 'PARTIALLY_FILLED')")
+
+    def forget_unfilled(self, before: int, limit: int) -> None:
+        """Forget some orders that ended before a time in Unix milliseconds and never traded."""
+        self._db.execute(
+            "DELETE FROM orders WHERE id IN (SELECT id FROM orders WHERE filled = 0"
+            " AND status IN ('CANCELED', 'EXPIRED') AND updated < ? LIMIT ?)",
+            (before, limit),
+        )
 
     def write_fill(self, fill: Fill) -> None:
         """Keep a fill."""
@@ -201,7 +210,7 @@ class Store:
 
     def fills(self, condition: str, *values: object, tail: str = "ORDER BY trade") -> list[StoredFill]:
         """Fills that satisfy an SQL condition."""
-        rows = self._db.execute(f"SELECT * FROM fills WHERE {condition} {tail}", values)
+        rows = self._db.execute(f"SELECT * FROM fills WHERE {condition} {tail}", values)  # noqa: S608 -- our own text
         return [
             StoredFill(
                 trade=row[1],
@@ -252,7 +261,7 @@ class Store:
         """Keys in hedge mode."""
         return {row[0] for row in self._db.execute("SELECT key FROM hedged")}
 
-    def write_hedged(self, key: str, hedged: bool) -> None:
+    def write_hedged(self, key: str, *, hedged: bool) -> None:
         """Keep a key's position mode."""
         if hedged:
             self._db.execute("INSERT OR REPLACE INTO hedged VALUES (?)", (key,))

@@ -40,6 +40,7 @@ class SandboxProcess:
     async def start(self, port: int = 0) -> None:
         """Start the process and wait until it listens."""
         announcement = self.directory / "sandbox.json"
+        self.directory.mkdir(parents=True, exist_ok=True)
         announcement.unlink(missing_ok=True)
         command = [
             *(sys.executable, "-m", "aviary.sandbox", "--port", str(port)),
@@ -137,7 +138,6 @@ async def running_sandbox(
 ) -> AsyncIterator[SandboxProcess]:
     """An exchange on a free port with its file in `directory`; it is stopped at the end."""
     sandbox = SandboxProcess(directory, seed, options)
-    directory.mkdir(parents=True, exist_ok=True)
     try:
         await sandbox.start()
         yield sandbox

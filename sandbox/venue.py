@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from aviary.config.clock import Clock
 from aviary.sandbox.book import Book, Match
-from aviary.sandbox.events import AccountChanged, Execution, Listener, OrderReported, Traded
+from aviary.sandbox.events import AccountChanged, BalanceMoved, Execution, Listener, OrderReported, Traded
 from aviary.sandbox.instruments import INSTRUMENTS, Instrument, Market
 from aviary.sandbox.numbers import Numbers
 from aviary.sandbox.orders import HOUSE, Fill, Order, OrderType, PositionSide, Side, Status, TimeInForce, Trade
@@ -147,6 +147,13 @@ class Venue(ABC):
             for order in orders:
                 self.books[order.instrument.symbol].withdraw(order)
                 self._finish(order, Status.CANCELED, Execution.CANCELED, request_id)
+            self._settle_accounts()
+
+    def deposit(self, key: str, asset: str, change: Decimal) -> None:
+        """Give a key an amount, or take it away."""
+        with self._store.transaction():
+            self.wallets.credit(key, asset, change)
+            self._listener(BalanceMoved(self.market, key, asset, change, self._now()))
             self._settle_accounts()
 
     # Orders of the house

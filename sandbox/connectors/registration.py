@@ -38,7 +38,7 @@ def register() -> None:
 
 def _register_settings(settings: Any) -> None:
     catalogue = settings.AllConnectorSettings
-    if not getattr(catalogue, "_knows_sandbox", False):
+    if not getattr(catalogue, "knows_sandbox", False):
         create = catalogue.create_connector_settings.__func__
 
         def create_with_sandbox(cls: Any) -> Any:
@@ -47,7 +47,7 @@ def _register_settings(settings: Any) -> None:
             return cls.all_connector_settings
 
         catalogue.create_connector_settings = classmethod(create_with_sandbox)
-        catalogue._knows_sandbox = True
+        catalogue.knows_sandbox = True
     if catalogue.all_connector_settings:
         _add_settings(settings, catalogue.all_connector_settings)
 
@@ -75,7 +75,7 @@ def _add_settings(settings: Any, known: dict[str, Any]) -> None:
 def _register_candles(factory: Any) -> None:
     from aviary.sandbox.connectors.candles import SandboxPerpetualCandles, SandboxSpotCandles
 
-    feeds = factory.CandlesFactory._candles_map
+    feeds = factory.CandlesFactory._candles_map  # noqa: SLF001 -- there is no other way in
     feeds.setdefault(SPOT, SandboxSpotCandles)
     feeds.setdefault(PERPETUAL, SandboxPerpetualCandles)
 

@@ -55,6 +55,7 @@ class Admin:
             ("GET", "/_sandbox/balances", self._balances),
             ("GET", "/_sandbox/positions", self._positions),
             ("POST", "/_sandbox/keys", self._create_key),
+            ("POST", "/_sandbox/deposits", self._deposit),
         ]
         for method, path, handler in routes:
             app.router.add_route(method, path, _answered(handler))
@@ -175,6 +176,28 @@ class Admin:
                     }
                 )
         return rows
+
+    def _deposit(self, request: web.Request, body: Any) -> Any:
+        del request
+        key, asset = _text(body, "key"), _text(body, "asset")
+        wanted = body.get("market", "spot")
+        if wanted not in list(Market):
+            raise _Unacceptable("market: must be spot or perpetual")
+        market = Market(wanted)
+        if key is None:
+            raise _Unacceptable("key: is required")
+        if asset not in DEFAULT_BALANCES[market]:
+            raise _Unacceptable("asset: is required, and must be one of this market")
+        change = Decimal(str(_number(body, "change", -1e12, 1e12)))
+        try:
+            self._exchange.keys.known(key)
+        except Refused as refused:
+            raise _Unacceptable(f"key: {refused.message}") from refused
+        venue = self._exchange.venues[market]
+        if venue.wallets.get(key, asset).free + change < 0:
+            raise _Unacceptable("change: more than what is free")
+        venue.deposit(key, asset, change)
+        return {"free": plain(venue.wallets.get(key, asset).free)}
 
     def _create_key(self, request: web.Request, body: Any) -> Any:
         del request

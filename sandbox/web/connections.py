@@ -84,5 +84,5 @@ class Connection:
                 return None
 
     async def _wait_until_unstalled(self) -> None:
-        while self.concerned(FaultKind.STALL_WEBSOCKETS):
+        while self.concerned(FaultKind.STALL_WEBSOCKETS):  # noqa: ASYNC110 -- the end of a fault is a time
             await asyncio.sleep(STALL_CHECK)

@@ -13,13 +13,13 @@ from aviary.sandbox.events import Event, Traded
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.instruments import INSTRUMENTS, Market
 from aviary.sandbox.orders import Trade
-from aviary.sandbox.refusals import Refused, bad_key, missing
+from aviary.sandbox.refusals import Refused, missing
 from aviary.sandbox.web.listen_keys import ListenKeys
 from aviary.sandbox.web.parameters import Parameters
 
 KEY_HEADER = "X-MBX-APIKEY"
 
-SECRET_HEADER = "X-SANDBOX-SECRET"
+SECRET_HEADER = "X-SANDBOX-SECRET"  # noqa: S105 -- a header's name
 """With it the sandbox's connectors introduce the secret of a key that was not created beforehand."""
 
 RECENT_TRADES = 200
@@ -118,13 +118,6 @@ def check_timestamp(parameters: Parameters, now: float) -> None:
         raise Refused(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if milliseconds - sent > min(window, 60_000):
         raise Refused(-1021, "Timestamp for this request is outside of the recvWindow.")
-
-
-def required_key(key: str | None) -> str:
-    """A key that must have been sent."""
-    if not key:
-        raise bad_key()
-    return key
 
 
 def one_of(parameters: Parameters, first: str, second: str) -> tuple[int | None, str | None]:

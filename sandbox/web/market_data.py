@@ -10,6 +10,9 @@ from aviary.sandbox.web import wire
 from aviary.sandbox.web.context import Call
 from aviary.sandbox.web.wire import Json
 
+LAST_TRADE_COUNTS = 10_000
+"""Milliseconds for which the last trade is taken for the last price."""
+
 _CANDLES_AT_ONCE = 100
 """Candles computed before other requests get their turn."""
 
@@ -101,7 +104,7 @@ def last_price(call: Call, instrument: Instrument) -> int:
     """The last trade's price, or the reference price if there was none lately, in ticks."""
     recent = call.recent[call.market, instrument.symbol]
     now = call.exchange.clock.now()
-    if recent and now * 1000 - recent[-1].at < 10_000:
+    if recent and now * 1000 - recent[-1].at < LAST_TRADE_COUNTS:
         return recent[-1].price
     shock = call.exchange.faults.shock(call.market, instrument.symbol)
     return instrument.nearest_ticks(call.exchange.reference(call.market, instrument.symbol, now) * shock)

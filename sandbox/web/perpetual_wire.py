@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from aviary.sandbox.events import AccountChanged, OrderReported
 from aviary.sandbox.exchange import Exchange
-from aviary.sandbox.instruments import Instrument, Market
+from aviary.sandbox.instruments import MAXIMUM_LOTS, MAXIMUM_TICKS, Instrument, Market
 from aviary.sandbox.orders import Order, OrderType, PositionSide
 from aviary.sandbox.perpetual import ASSET, MAINTENANCE, PerpetualVenue, Position
 from aviary.sandbox.web.wire import Json, eight, plain
@@ -12,7 +12,7 @@ from aviary.sandbox.web.wire import Json, eight, plain
 
 def symbol_rules(instrument: Instrument) -> Json:
     """An instrument as `exchangeInfo` lists it."""
-    largest = plain(instrument.amount(9_000_000_000))
+    largest = plain(instrument.amount(MAXIMUM_LOTS))
     return {
         "symbol": instrument.symbol,
         "pair": instrument.symbol,
@@ -38,7 +38,7 @@ def symbol_rules(instrument: Instrument) -> Json:
             {
                 "filterType": "PRICE_FILTER",
                 "minPrice": plain(instrument.tick),
-                "maxPrice": plain(instrument.price(100_000_000)),
+                "maxPrice": plain(instrument.price(MAXIMUM_TICKS)),
                 "tickSize": plain(instrument.tick),
             },
             {

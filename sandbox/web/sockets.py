@@ -64,26 +64,28 @@ class Sockets:
                 names = request.query.get("streams", "")
             wanted = [each for each in names.split("/") if each]
             listen_key = request.query.get("listenKey")
-            return await self._serve(request, market, combined, wanted + ([listen_key] if listen_key else []))
+            return await self._serve(
+                request, market, wanted + ([listen_key] if listen_key else []), combined=combined
+            )
 
         return endpoint
 
     async def _serve(
-        self, request: web.Request, market: Market, combined: bool, wanted: list[str]
+        self, request: web.Request, market: Market, wanted: list[str], *, combined: bool
     ) -> web.WebSocketResponse:
         streams = self.streams[market]
         socket, connection = await self._accepted(request, market)
         try:
             async with _Writer(connection):
                 for name in wanted:
-                    self._begin(connection, name, combined)
+                    self._begin(connection, name, combined=combined)
                 while (message := await connection.read()) is not None:
-                    self._stream_request(connection, streams, message, combined)
+                    self._stream_request(connection, streams, message, combined=combined)
         finally:
             self._ended(connection)
         return socket
 
-    def _begin(self, connection: Connection, name: str, combined: bool) -> bool:
+    def _begin(self, connection: Connection, name: str, *, combined: bool) -> bool:
         key = self._listen_keys.owner(connection.market, name)
         if key is not None:
             self.user_streams.add(connection, key)
@@ -91,7 +93,7 @@ class Sockets:
         return self.streams[connection.market].subscribe(connection, name, combined=combined)
 
     def _stream_request(
-        self, connection: Connection, streams: Streams, message: dict[str, Any], combined: bool
+        self, connection: Connection, streams: Streams, message: dict[str, Any], *, combined: bool
     ) -> None:
         number = message.get("id")
         names = [str(each) for each in message.get("params") or []]
@@ -99,7 +101,7 @@ class Sockets:
         match message.get("method"):
             case "SUBSCRIBE":
                 for name in names:
-                    self._begin(connection, name, combined)
+                    self._begin(connection, name, combined=combined)
             case "UNSUBSCRIBE":
                 for name in names:
                     streams.unsubscribe(connection, name)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aviary.sandbox.events import Execution, OrderReported
-from aviary.sandbox.instruments import Instrument
+from aviary.sandbox.instruments import MAXIMUM_LOTS, MAXIMUM_TICKS, Instrument
 from aviary.sandbox.orders import Fill, Order, OrderType, TimeInForce, Trade
 from aviary.sandbox.wallets import Balance
 from aviary.sandbox.web.wire import Json, eight, plain
@@ -33,13 +33,13 @@ def symbol_rules(instrument: Instrument) -> Json:
             {
                 "filterType": "PRICE_FILTER",
                 "minPrice": plain(instrument.tick),
-                "maxPrice": plain(instrument.price(100_000_000)),
+                "maxPrice": plain(instrument.price(MAXIMUM_TICKS)),
                 "tickSize": plain(instrument.tick),
             },
             {
                 "filterType": "LOT_SIZE",
                 "minQty": plain(instrument.step),
-                "maxQty": plain(instrument.amount(9_000_000_000)),
+                "maxQty": plain(instrument.amount(MAXIMUM_LOTS)),
                 "stepSize": plain(instrument.step),
             },
             {

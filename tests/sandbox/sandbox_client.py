@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from types import TracebackType
@@ -12,8 +11,11 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
+from aviary.config.clock import SystemClock
 
 Answer = tuple[int, Any]
+
+NOW = SystemClock().now
 
 
 class Client:
@@ -38,7 +40,7 @@ class Client:
         return await self._send("GET", path, urlencode(parameters), {})
 
     async def signed(self, method: str, path: str, *, at: float | None = None, **parameters: Any) -> Answer:
-        parameters["timestamp"] = int((time.time() if at is None else at) * 1000)
+        parameters["timestamp"] = int((NOW() if at is None else at) * 1000)
         query = urlencode(parameters)
         signature = hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         headers = {"X-MBX-APIKEY": self.key}
@@ -86,7 +88,7 @@ class Client:
         return self._session.ws_connect(self.url + path)
 
     def subscribe_parameters(self) -> dict[str, Any]:
-        parameters: dict[str, Any] = {"apiKey": self.key, "timestamp": int(time.time() * 1000)}
+        parameters: dict[str, Any] = {"apiKey": self.key, "timestamp": int(NOW() * 1000)}
         payload = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
         parameters["signature"] = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
         return parameters
@@ -121,6 +123,6 @@ async def next_message(
 async def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
     """The first true answer of an asynchronous condition."""
     async with asyncio.timeout(seconds):
-        while not (answer := await condition()):
+        while not (answer := await condition()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return answer

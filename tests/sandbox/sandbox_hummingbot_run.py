@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 os.environ["AVIARY_SANDBOX_URL"] = sys.argv[1]
 
@@ -69,7 +69,7 @@ class Stage:
     def _heard(self, event: Any) -> None:
         self.events.append((type(event).__name__, getattr(event, "order_id", "")))
 
-    async def __aenter__(self) -> "Stage":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._tick())
         await self.until(lambda: self.subject.ready, 20)
         return self
@@ -86,7 +86,7 @@ class Stage:
 
     async def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def heard(self, name: str, order: str, seconds: float = 10) -> None:
@@ -173,7 +173,7 @@ async def data() -> dict[str, Any]:
         )
         feed.start()
         async with asyncio.timeout(15):
-            while not feed.ready:
+            while not feed.ready:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         history = await feed.get_historical_candles(
             HistoricalCandlesConfig(

@@ -61,8 +61,9 @@ async def test_feeds_settings_and_rates_know_the_connectors_whenever_they_are_re
 ) -> None:
     seen = await play(sandbox, scene, tmp_path)
 
-    for name in ("sandbox", "sandbox_perpetual"):
-        assert seen[name] == {"candles": 50, "steps": [60.0], "history": 6001}
+    # Binance's futures leave out the newest candle of a range when a limit is given, and so does the sandbox.
+    for name, history in (("sandbox", 6001), ("sandbox_perpetual", 6000)):
+        assert seen[name] == {"candles": 50, "steps": [60.0], "history": history}
     assert seen["pairs"] == ["BNB-USDT", "BTC-USDT", "ETH-BTC", "ETH-USDT", "SOL-USDT"]
     assert seen["source"] == "sandbox"
     assert Decimal(seen["rate"]) > 1000

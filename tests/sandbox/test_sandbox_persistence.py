@@ -1,5 +1,6 @@
 """What the exchange knows after it was killed."""
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ async def test_funding_that_fell_due_while_the_exchange_was_away_is_paid_once(tm
             while len(rows) < 2:
                 rows = await payments()
             times = [each["time"] for each in rows]
-            assert all(b - a == 2000 for a, b in zip(times, times[1:], strict=False))
+            assert all(b - a == 2000 for a, b in itertools.pairwise(times))
             _, rates = await client.public(
                 "/fapi/v1/fundingRate", symbol="BTCUSDT", startTime=times[0], endTime=times[0]
             )

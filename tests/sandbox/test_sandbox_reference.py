@@ -1,5 +1,6 @@
 """Reference prices and candles."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_candles_of_all_intervals_are_made_of_the_same_path(market: Market, inst
         assert max(each.high for each in series) == whole.high
         assert min(each.low for each in series) == whole.low
         assert sum(each.trades for each in series) == whole.trades
-        assert all(a.close == b.open for a, b in zip(series, series[1:], strict=False))
+        assert all(a.close == b.open for a, b in itertools.pairwise(series))
 
 
 def test_another_process_sees_the_same_candles() -> None:
@@ -79,7 +80,7 @@ def test_candles_follow_each_other_without_gaps_and_are_sound(interval: str) -> 
     for candle in found:
         assert candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high
         assert candle.end == candle_end(interval, candle.start)
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in itertools.pairwise(found))
 
 
 def test_a_candle_that_grows_ends_as_the_one_that_is_asked_for_later() -> None:
@@ -88,7 +89,7 @@ def test_a_candle_that_grows_ends_as_the_one_that_is_asked_for_later() -> None:
     growing = [candles.at("1m", start, start + 0.25 * i) for i in range(240)]
     final = candles.at("1m", start, start + 60)
     assert {each.open for each in growing} == {final.open}
-    assert all(a.high <= b.high and a.low >= b.low for a, b in zip(growing, growing[1:], strict=False))
+    assert all(a.high <= b.high and a.low >= b.low for a, b in itertools.pairwise(growing))
     assert growing[-1].high <= final.high
     assert growing[-1].low >= final.low
 

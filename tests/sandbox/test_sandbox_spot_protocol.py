@@ -1,12 +1,11 @@
 """The spot market over real HTTP and websockets."""
 
 import asyncio
-import time
 from decimal import Decimal
 
 import pytest
 from aviary.sandbox.testing import SandboxProcess
-from sandbox_client import Client, eventually, next_message
+from sandbox_client import NOW, Client, eventually, next_message
 
 ORDER = "/api/v3/order"
 
@@ -155,8 +154,8 @@ async def test_keys_signatures_and_timestamps_are_checked(client: Client, sandbo
     async with Client(sandbox.url, key, secret) as owner:
         status, answer = await owner.signed("GET", "/api/v3/account")
         assert (status, [each["free"] for each in answer["balances"]]) == (200, ["12.50000000"])
-        assert (await owner.signed("GET", "/api/v3/account", at=time.time() - 10))[1]["code"] == -1021
-        assert (await owner.signed("GET", "/api/v3/account", at=time.time() + 10))[1]["code"] == -1021
+        assert (await owner.signed("GET", "/api/v3/account", at=NOW() - 10))[1]["code"] == -1021
+        assert (await owner.signed("GET", "/api/v3/account", at=NOW() + 10))[1]["code"] == -1021
         owner.secret = "wrong"
         assert (await owner.signed("GET", "/api/v3/account"))[1]["code"] == -1022
 
@@ -216,6 +215,20 @@ async def test_the_user_stream_tells_of_orders_fills_and_balances(client: Client
     assert (new["event"]["x"], new["event"]["c"]) == ("NEW", "told")
     assert (trade["event"]["c"], trade["event"]["N"]) == ("told", "BTC")
     assert {each["a"] for each in balances["event"]["B"]} == {"USDT", "BTC"}
+    await socket.close()
+
+
+async def test_a_deposit_is_told_and_may_not_take_more_than_there_is(
+    client: Client, sandbox: SandboxProcess
+) -> None:
+    socket = await client.user_stream()
+    deposit = {"key": client.key, "market": "spot", "asset": "USDT"}
+    await sandbox.request("POST", "/_sandbox/deposits", {**deposit, "change": -50})
+    told = await next_message(socket, lambda message: message["event"]["e"] == "balanceUpdate")
+    assert (told["event"]["a"], told["event"]["d"]) == ("USDT", "-50.00000000")
+    assert await client.free("USDT") == 99_950
+    with pytest.raises(RuntimeError, match="422"):
+        await sandbox.request("POST", "/_sandbox/deposits", {**deposit, "change": -1_000_000})
     await socket.close()
 
 

@@ -95,7 +95,7 @@ class SandboxPerpetualDerivative(BinancePerpetualDerivative):  # type: ignore[mi
         sandbox_perpetual_api_key: str | None = None,
         sandbox_perpetual_api_secret: str | None = None,
         trading_pairs: list[str] | None = None,
-        trading_required: bool = True,
+        trading_required: bool = True,  # noqa: FBT001, FBT002 -- hummingbot's signature
         domain: str | None = None,
     ) -> None:
         super().__init__(

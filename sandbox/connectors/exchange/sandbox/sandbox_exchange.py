@@ -69,7 +69,7 @@ class SandboxExchange(BinanceExchange):  # type: ignore[misc]
         balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
         rate_limits_share_pct: Decimal = Decimal(100),
         trading_pairs: list[str] | None = None,
-        trading_required: bool = True,
+        trading_required: bool = True,  # noqa: FBT001, FBT002 -- hummingbot's signature
         domain: str | None = None,
     ) -> None:
         super().__init__(
