@@ -1,6 +1,7 @@
 """A framed connection on an event loop: what both sides of a port have in common."""
 
 import asyncio
+from typing import cast
 import socket
 from collections.abc import Callable
 
@@ -50,10 +51,10 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a port needs a stream")
-        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self._transport = transport
+        # uvloop's transports are streams without being instances of `asyncio.Transport`.
+        stream = cast(asyncio.Transport, transport)
+        stream.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self._transport = stream
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
