@@ -1,0 +1,47 @@
+"""How feeds are asked for."""
+
+from aviary.actors.core.address import Address
+from aviary.actors.core.cell import CellSettings
+from aviary.actors.core.refusal import Conflict, NotFound
+from aviary.actors.core.system import System
+from aviary.actors.feed import Feed
+from aviary.actors.messages.feeds import FEEDS, FeedKey
+from aviary.supervisors.backoff import FEED
+from aviary.supervisors.messages import StartChild, TerminateChild
+from aviary.supervisors.spec import ChildSpec
+
+TIMEOUT = 10.0
+"""Seconds that starting or stopping a feed may take."""
+
+SETTINGS = CellSettings(mailbox=2_000, handler_limit=30.0)
+"""Trades wait one by one; two thousand of them are a burst that no client would follow."""
+
+
+class Feeds:
+    """Starts and stops the children of the feeds' supervisor."""
+
+    def __init__(self, system: System, host: Address) -> None:
+        self._system = system
+        self._host = host
+
+    async def start(self, key: FeedKey) -> None:
+        """Start a feed; nothing happens if it runs."""
+        spec = ChildSpec(
+            key.name,
+            lambda: Feed(key, self._host),
+            restart="transient",
+            backoff=FEED,
+            settings=SETTINGS,
+        )
+        try:
+            await self._system.ask(FEEDS, StartChild(spec=spec), timeout=TIMEOUT)
+        except Conflict:
+            return
+
+    async def stop(self, key: FeedKey) -> bool:
+        """Stop a feed; whether it ran."""
+        try:
+            await self._system.ask(FEEDS, TerminateChild(name=key.name), timeout=TIMEOUT)
+        except NotFound:
+            return False
+        return True
