@@ -72,6 +72,12 @@ def candle_end(interval: str, start: int) -> int:
     return start + INTERVALS[interval]
 
 
+def bars_in(interval: str) -> int:
+    """How many bars of the reference path make one candle, about."""
+    length = INTERVALS[interval] or 31 * DAY
+    return length // max(each for each in (SECOND, MINUTE, HOUR, DAY) if each <= length)
+
+
 class Candles:
     """The klines of one instrument."""
 

@@ -128,7 +128,12 @@ class Exchange:
             liquidity.step(now, self.faults.shock(market, symbol))
 
     def step(self, watched: set[tuple[Market, str]]) -> None:
-        """Let the market move in every book that somebody watches, asked about lately or has an order in."""
+        """Let the market move in every book that somebody watches, asked about lately or has an order in.
+
+        `RuntimeError` after a change that failed half way: the exchange must be started again from its file.
+        """
+        if self._store.broken:
+            raise RuntimeError("a change failed half way; only the file knows what is true")
         for action in self._before_step:
             action()
         now = self.clock.now()

@@ -80,6 +80,7 @@ class _NestedPath(ABC):
         self._name = name
         self._volatility = volatility
         self._days: dict[int, Bar] = {}
+        self._places: dict[tuple[int, int], float] = {}
         self._divided: OrderedDict[tuple[int, int], list[Bar]] = OrderedDict()
 
     def bar(self, length: int, index: int) -> Bar:
@@ -140,6 +141,15 @@ class _NestedPath(ABC):
         text = f"{self._seed}/{self._name}/{length}/{index}".encode()
         return chance(int.from_bytes(blake2b(text, digest_size=8).digest()))
 
+    def _lattice(self, period: int, cell: int) -> float:
+        """A random number between -1 and 1 that belongs to a place."""
+        known = self._places.get((period, cell))
+        if known is None:
+            if len(self._places) >= _CACHED_DAYS:
+                self._places.clear()
+            known = self._places[period, cell] = self._random(-period, cell).random() * 2 - 1
+        return known
+
     def _day(self, index: int) -> Bar:
         random = self._random(DAY, index)
         first, last = self._midnight(index), self._midnight(index + 1)
@@ -176,9 +186,6 @@ class WalkPath(_NestedPath):
             before, after = self._lattice(period, cell), self._lattice(period, cell + 1)
             total += amplitude * (before + (after - before) * smooth)
         return total
-
-    def _lattice(self, period: int, cell: int) -> float:
-        return self._random(-period, cell).random() * 2 - 1
 
     def _inner(self, length: int, index: int, parent: Bar, random: Random) -> list[float]:  # noqa: ARG002
         count = length // _CHILD[length]
@@ -245,8 +252,7 @@ class BasisPath(_NestedPath):
         """The relative distance from the underlying at a time in Unix seconds."""
         cell, offset = divmod(at, 8 * HOUR)
         fraction = offset / (8 * HOUR)
-        before = self._random(-1, int(cell)).random() * 2 - 1
-        after = self._random(-1, int(cell) + 1).random() * 2 - 1
+        before, after = self._lattice(1, int(cell)), self._lattice(1, int(cell) + 1)
         return self.AMPLITUDE * (before + (after - before) * fraction)
 
     def _midnight(self, day: int) -> float:

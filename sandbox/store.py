@@ -15,6 +15,7 @@ from typing import Any
 
 from aviary.sandbox.instruments import INSTRUMENTS, Market
 from aviary.sandbox.orders import Fill, Order, OrderType, PositionSide, Side, Status, TimeInForce
+from aviary.sandbox.refusals import Refused
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -79,6 +80,8 @@ class Store:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
         self._depth = 0
+        self.broken = False
+        """Whether a change failed half way: what is in memory is then not what is in the file."""
 
     def close(self) -> None:
         """Close the file."""
@@ -94,7 +97,12 @@ class Store:
         self._depth = 1
         try:
             yield
+        except Refused:
+            # Requests are refused before they change anything.
+            self._db.execute("ROLLBACK")
+            raise
         except BaseException:
+            self.broken = True
             self._db.execute("ROLLBACK")
             raise
         else:

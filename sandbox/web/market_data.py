@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from aviary.sandbox.candles import INTERVALS, Candle
+from aviary.sandbox.candles import INTERVALS, Candle, bars_in
 from aviary.sandbox.instruments import Instrument
 from aviary.sandbox.refusals import Refused, illegal
 from aviary.sandbox.web import wire
@@ -13,8 +13,8 @@ from aviary.sandbox.web.wire import Json
 LAST_TRADE_COUNTS = 10_000
 """Milliseconds for which the last trade is taken for the last price."""
 
-_CANDLES_AT_ONCE = 100
-"""Candles computed before other requests get their turn."""
+_BARS_AT_ONCE = 100
+"""Bars of the reference path computed before other requests get their turn; the slowest take ten milliseconds."""
 
 
 def ping(call: Call) -> Json:
@@ -76,9 +76,10 @@ async def klines(call: Call) -> list[list[Any]]:
     first = parameters.optional_integer("startTime")
     last = parameters.integer("endTime", int(now * 1000)) / 1000
     candles = call.exchange.candles[call.market][instrument.symbol]
+    portion = max(1, _BARS_AT_ONCE // bars_in(interval))
     found: list[Candle] = []
     while len(found) < limit:
-        count = min(_CANDLES_AT_ONCE, limit - len(found))
+        count = min(portion, limit - len(found))
         if first is None:
             part = candles.latest(interval, found[0].start - 1 if found else last, now, count)
             found = part + found

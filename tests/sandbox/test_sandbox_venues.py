@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from aviary.config.clock import FakeClock
 from aviary.sandbox.events import Event, OrderReported, Traded
+from aviary.sandbox.exchange import Exchange, Settings
 from aviary.sandbox.instruments import Market
 from aviary.sandbox.numbers import Numbers
 from aviary.sandbox.orders import OrderType, Side, Status, TimeInForce
@@ -180,3 +181,61 @@ def test_orders_that_never_traded_are_forgotten_in_time_and_others_are_kept(stor
     store.forget_unfilled(int(FakeClock.EPOCH * 1000) + 1, 100)
 
     assert [each.id for each in store.orders("1 = 1")] == [kept.id, traded.id]
+
+
+def test_an_exchange_whose_change_failed_half_way_stops_moving(tmp_path: Path) -> None:
+    exchange = Exchange(tmp_path, FakeClock(), Settings())
+    exchange.keys.known("sandbox1")
+    exchange.step(set())
+    with pytest.raises(ZeroDivisionError), exchange.store.transaction():
+        exchange.store.write_fact("half", 1 // 0)
+
+    with pytest.raises(RuntimeError, match="half way"):
+        exchange.step(set())
+
+    exchange.close()
+
+
+def test_books_that_nobody_looks_at_have_no_synthetic_quotes(tmp_path: Path) -> None:
+    clock = FakeClock()
+    exchange = Exchange(tmp_path, clock, Settings())
+    book = exchange.spot.books[SYMBOL]
+    exchange.wake(Market.SPOT, SYMBOL)
+    assert book.bids.best is not None
+    for _ in range(200):
+        clock.advance(0.2)
+        exchange.step(set())
+    assert (book.bids.best, book.asks.best) == (None, None)
+
+    exchange.step({(Market.SPOT, SYMBOL)})
+
+    reference = exchange.reference(Market.SPOT, SYMBOL, clock.now())
+    assert book.bids.best is not None
+    assert book.asks.best is not None
+    assert book.bids.best < reference * 100 < book.asks.best
+    exchange.close()
+
+
+def test_a_resting_order_is_filled_once_the_reference_price_has_been_there(tmp_path: Path) -> None:
+    clock = FakeClock()
+    exchange = Exchange(tmp_path, clock, Settings(seed=3))
+    key = exchange.keys.known("sandbox1")
+    exchange.wake(Market.SPOT, SYMBOL)
+    price = round(exchange.reference(Market.SPOT, SYMBOL, clock.now()) * 0.998, 2)
+    resting, _ = exchange.spot.place(key, order(Side.BUY, str(price), "0.01"))
+
+    lowest = price + 1
+    for _ in range(20_000):
+        clock.advance(0.2)
+        exchange.step(set())
+        candle = exchange.candles[Market.SPOT][SYMBOL].at("1s", int(clock.now()) - 1, clock.now())
+        lowest = min(lowest, candle.low / 100)
+        if lowest < price:
+            break
+    for _ in range(40):
+        clock.advance(0.2)
+        exchange.step(set())
+
+    assert lowest < price
+    assert resting.status is Status.FILLED
+    exchange.close()
