@@ -88,7 +88,6 @@ class Supervisor(AsyncActor):
         self._spec = spec
         self._children: dict[str, Child] = {}
         self._waiting: dict[int, Waiting] = {}
-        self._tokens = 0
         self._history: tuple[float, ...] = ()
         self._path: Address = ""
 
@@ -227,10 +226,11 @@ class Supervisor(AsyncActor):
         if delay == 0 and not retry:
             await self._start_group(left)
             return
-        self._tokens += 1
-        self._waiting[self._tokens] = Waiting([child.spec.name for child in left])
+        # Unique beyond this life: what an earlier one sent to itself may still arrive.
+        token = self._sys.next_serial()
+        self._waiting[token] = Waiting([child.spec.name for child in left])
         for child in left:
-            child.state, child.token = "restarting", self._tokens
+            child.state, child.token = "restarting", token
             child.cell.state = "backing_off"
             child.cell.next_try_at = self.clock.monotonic() + delay
         self._sys.record(
@@ -240,7 +240,7 @@ class Supervisor(AsyncActor):
             reason=f"try {failed.attempt} in {delay:.2f} s, after: {failed.cell.last_failure}",
             mailbox=len(failed.cell.mailbox),
         )
-        due = RestartDue(name=failed.spec.name, token=self._tokens)
+        due = RestartDue(name=failed.spec.name, token=token)
         if delay == 0:
             # Without a delay a retry still goes through the mailbox, so that a stop can come between.
             self.tell(self.address, due)

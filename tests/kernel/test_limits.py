@@ -127,6 +127,19 @@ def test_a_message_may_have_a_limit_of_its_own_and_a_child_none(stage: Stage) ->
     assert stage.lives("a") == [1]
 
 
+def test_nobody_is_hung_because_the_whole_process_stood_still(stage: Stage) -> None:
+    up(stage, handler_limit=5.0)
+    stage.tell("sup/a", Die(how="hang"))
+    stage.sim.advance(2.0)
+
+    stage.sim.clock.advance(60.0)
+    stage.sim.advance(2.0)
+    assert stage.lives("a") == [1]
+
+    stage.sim.advance(2.0)
+    assert stage.events("hung")[0].reason.startswith("hung in Die for 5.")
+
+
 def test_what_a_fenced_life_sends_or_answers_does_not_count(stage: Stage) -> None:
     published: list[object] = []
     stage.system.bus.subscribe("t", lambda _topic, event: published.append(event))
@@ -141,6 +154,18 @@ def test_what_a_fenced_life_sends_or_answers_does_not_count(stage: Stage) -> Non
     assert stage.world.notes("a") == []
     assert published == []
     assert [cell.degraded for cell in stage.system.tree()] == [None] * 3
+
+
+def test_a_fenced_life_that_gets_done_after_all_does_not_pardon_its_message(stage: Stage) -> None:
+    up(stage, Ghost, handler_limit=5.0, poison_after=2)
+
+    for _ in range(2):
+        stage.tell("sup/a", Slow())
+        stage.sim.advance(20.0)
+
+    assert len(stage.world.did("answered")) == 2
+    with pytest.raises(Unavailable, match="set aside"):
+        stage.ask("sup/a", Slow())
 
 
 def test_a_life_that_ignores_its_end_is_abandoned_and_replaced(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from aviary.actors.core.cell import CellView
 from aviary.actors.core.life import parked_alarm
 from aviary.actors.core.refusal import NotFound, Unavailable
 from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.boot import Tree
 from aviary.supervisors.decisions import is_too_often, recent
 from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
@@ -210,6 +211,19 @@ def test_at_the_root_escalation_parks_the_branch_until_somebody_restarts_it(stag
     assert stage.ask("sup", RestartChild(name="branch")).state == "running"
     assert stage.system.alarms.standing() == ()
     assert stage.ask("sup/branch/x", Note()) > 0
+
+
+def test_a_root_that_gives_up_leaves_nobody_waiting(stage: Stage) -> None:
+    tree = Tree(stage.system, SupervisorSpec(intensity=0, children=stage.children("a b")))
+    stage.sim.run(tree.start())
+    stage.do("a", Die())
+
+    for address in "ab":
+        with pytest.raises(Unavailable, match="is stopped"):
+            stage.ask(address, Note(), timeout=100.0)
+    assert stage.sim.clock.monotonic() == 0
+    stage.sim.run(tree.stop())
+    assert stage.system.tree() == ()
 
 
 def test_a_parked_child_can_be_stopped_or_deleted_and_its_alarm_goes_with_it(stage: Stage) -> None:
