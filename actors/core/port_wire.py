@@ -1,9 +1,9 @@
 """A framed connection on an event loop: what both sides of a port have in common."""
 
 import asyncio
-from typing import cast
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from aviary.actors.core.frames import Frame, FrameDecoder, FrameError, encode
 
@@ -52,7 +52,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         # uvloop's transports are streams without being instances of `asyncio.Transport`.
-        stream = cast(asyncio.Transport, transport)
+        stream = cast("asyncio.Transport", transport)
         stream.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self._transport = stream
 

@@ -100,4 +100,8 @@ def _order(connector: Any, row: dict[str, Any], trading_pair: str) -> dict[str, 
 
 
 async def _pair(connector: Any, symbol: str) -> str:
-    return str(await connector.trading_pair_associated_to_exchange_symbol(symbol=symbol))
+    try:
+        return str(await connector.trading_pair_associated_to_exchange_symbol(symbol=symbol))
+    except KeyError:
+        # Not traded any more; an order that rests there is still to be seen.
+        return symbol

@@ -57,7 +57,7 @@ def _work(job_fd: int, port_fd: int | None) -> int:
 
     settle_in(folder)
     _reseed()
-    spec: dict[str, Any] = job["spec"]
+    spec: dict[str, Any] = {"log": job["log"], **job["spec"]}
     if port_fd is not None:
         spec["port_fd"] = port_fd
     module, _, function = job["entry"].partition(":")

@@ -34,6 +34,8 @@ NETWORK_CHECK_INTERVAL = 3.0
 POLL_INTERVAL = 30.0
 """Seconds between two polls of orders and balances while the user stream is alive (hummingbot: 120)."""
 
+NEVER = 10**12
+
 REQUEST_TIMEOUT = 10.0
 """Seconds an exchange may take to answer one request; hummingbot itself would wait for five minutes."""
 
@@ -48,6 +50,7 @@ class Connection:
         self.name = name
         self.connector = connector
         self.announcer: Announcer | None = None
+        self.user_stream: Any = None
         self.last_sent: dict[str, bytes] = {}
         self.status_sent_at = 0.0
 
@@ -128,6 +131,7 @@ class Connections:
     def report(self) -> None:
         """Send what changed of balances, positions and status; called once a second."""
         for connection in self._open.values():
+            _catch_up_after_reconnection(connection)
             self._send_if_changed(connection, "balance", {"balances": balances_of(connection.connector)})
             if connection.perpetual:
                 positions = {"positions": positions_of(connection.connector)}
@@ -215,10 +219,24 @@ def build(connector_name: str, values: dict[str, Any], trading_pairs: list[str])
     if not isinstance(connector, ExchangePyBase):
         raise PortRefusal("unsupported", f"{connector_name} is of a kind that cannot be traded with here")
     connector.LONG_POLL_INTERVAL = POLL_INTERVAL
+    # After four failed polls, time-outs included, hummingbot would call an order failed. Here only a definite
+    # no does that; what the exchange does not find any more is settled by whoever asks for it.
+    connector._order_tracker.lost_order_count_limit = NEVER  # noqa: SLF001
     _tell_overload_from_success(connector)
     if not trading_pairs:
         _leave_books_out(connector)
     return connector
+
+
+def _catch_up_after_reconnection(connection: Connection) -> None:
+    # What happened while the user stream was down comes with the next poll only, so that is brought forward.
+    connector = connection.connector
+    stream = getattr(connector._user_stream_tracker.data_source, "_ws_assistant", None)  # noqa: SLF001
+    if stream is None or stream is connection.user_stream:
+        return
+    if connection.user_stream is not None:
+        connector._poll_notifier.set()  # noqa: SLF001
+    connection.user_stream = stream
 
 
 def _tell_overload_from_success(connector: Any) -> None:

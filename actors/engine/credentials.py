@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.catalogue import settings_of
@@ -36,7 +37,11 @@ async def encrypt_credential(password: str, account_dir: str, connector_name: st
             for name in secrets
         )
     )
-    document = {"connector": connector_name, **fields, **dict(zip(secrets, encrypted, strict=True))}
+    # Enumerations and Decimals as JSON would have them, which is how hummingbot's models read them back.
+    values_at_rest = orjson.loads(
+        orjson.dumps({**fields, **dict(zip(secrets, encrypted, strict=True))}, default=str)
+    )
+    document = {"connector": connector_name, **values_at_rest}
     path = credential_path(account_dir, connector_name)
     await asyncio.to_thread(_replace, path, yaml.safe_dump(document, sort_keys=False))
 

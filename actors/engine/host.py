@@ -9,9 +9,9 @@ import logging
 import os
 import select
 import socket
-import sys
 import threading
 from collections.abc import Coroutine
+from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from aviary.actors.core.port_server import Method, PortServer
@@ -26,6 +26,11 @@ from aviary.config.clock import SystemClock, pause
 
 REPORT_INTERVAL = 1.0
 """Seconds between two looks at balances, positions and status."""
+
+LOG_SIZE = 5_000_000
+"""Bytes of a log file before the next is begun."""
+
+LOGS_KEPT = 2
 
 FAREWELL = 2.0
 """Seconds in which a host whose server is gone can end in good order."""
@@ -128,9 +133,7 @@ class Host:
 
 def main(spec: dict[str, Any]) -> int:
     """The entry of an engine host; `spec` holds the port's descriptor."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout, force=True
-    )
+    _log_to(spec["log"])
     from aviary.sandbox.connectors import register
 
     register()
@@ -139,6 +142,14 @@ def main(spec: dict[str, Any]) -> int:
     _end_with_the_server(port.fileno())
     port.setblocking(False)
     return asyncio.run(_serve(port))
+
+
+def _log_to(path: str) -> None:
+    # An outage fills the log with hummingbot's tracebacks, so it is kept within bounds.
+    log = RotatingFileHandler(path, maxBytes=LOG_SIZE, backupCount=LOGS_KEPT)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", handlers=[log], force=True
+    )
 
 
 async def _serve(port: socket.socket) -> int:

@@ -36,8 +36,8 @@ OnBorn = Callable[[ChildProcess], Awaitable[None]]
 class Job:
     """What a new engine process is to do.
 
-    `entry` is `module:function`; the function takes `spec` (JSON values; `port_fd` is added if there is a
-    port) and returns the exit code. `folder` becomes the working directory and hummingbot's root, and is
+    `entry` is `module:function`; the function takes `spec` (JSON values; `log`, and `port_fd` if there is
+    a port, are added) and returns the exit code. `folder` becomes the working directory and hummingbot's root, and is
     made if missing; output is appended to `log`; `environment` is set on top of the server's own.
     """
 

@@ -219,8 +219,10 @@ class Orders:
                 order_type=OrderType[facts["order_type"]],
                 **extra,
             )
+            order = connector._order_tracker.active_orders[facts["client_order_id"]]  # noqa: SLF001
+            if facts.get("creation_timestamp"):
+                order.creation_timestamp = facts["creation_timestamp"]
             if facts.get("exchange_order_id"):
-                order = connector._order_tracker.active_orders[facts["client_order_id"]]  # noqa: SLF001
                 order.current_state = OrderState.OPEN
             restored += 1
         return restored

@@ -1,55 +1,14 @@
 """Neighbours of the engine: a warm template, the simulated exchange, and hosts between them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 import pytest_asyncio
-from aviary.actors.core.port import Port
-from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.engine.launch import HOST_ENTRY, Job, Template, launch_with_port
 from aviary.config.clock import SystemClock
 from aviary.sandbox.testing import SandboxProcess, running_sandbox
-
-PATIENCE = 20.0
-"""Seconds; real processes on a machine that is busy with other tests."""
-
-
-class Host:
-    """A real engine host and what it has said."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-        self.port: Port
-        self.process: ChildProcess
-        self._news = asyncio.Event()
-
-    def hear(self, topic: str, payload: bytes) -> None:
-        self.events.append((topic, orjson.loads(payload)))
-        self._news.set()
-
-    async def call(self, method: str, **arguments: Any) -> Any:
-        return await self.port.call(method, PATIENCE, **arguments)
-
-    async def event(
-        self, topic: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True
-    ) -> dict[str, Any]:
-        """The first event of a topic that matches, past or still to come."""
-        seen = 0
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for name, payload in self.events[seen:]:
-                    if name == topic and matches(payload):
-                        return payload
-                seen = len(self.events)
-                self._news.clear()
-                await self._news.wait()
-
-    def forget(self) -> None:
-        self.events.clear()
+from engine_neighbours import Host, connect
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -122,9 +81,3 @@ async def perpetual(host: Host, keys: dict[str, str]) -> Host:
     """A host whose perpetual connector is ready to trade."""
     await connect(host, "sandbox_perpetual", keys)
     return host
-
-
-async def connect(host: Host, connector: str, keys: dict[str, str]) -> None:
-    fields = {f"{connector}_api_key": keys["key"], f"{connector}_api_secret": keys["secret"]}
-    await host.call("open_connector", connector_name=connector, trading_pairs=[], keys=fields)
-    await host.event(f"connector/{connector}", lambda status: bool(status["ready"]))

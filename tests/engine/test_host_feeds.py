@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aviary.actors.core.port import PortRefusal
 from aviary.sandbox.testing import SandboxProcess
-from conftest import Host
+from engine_neighbours import Host
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aviary.actors.core.port import PortRefusal
 from aviary.sandbox.testing import SandboxProcess
-from conftest import PATIENCE, Host, connect
+from engine_neighbours import PATIENCE, Host, connect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -176,6 +176,35 @@ async def test_a_fill_behind_the_clients_back_is_found_by_a_query_and_told_as_an
     fill = await spot.event("fill/sandbox")
     assert fill["trade_id"] == found["fills"][0]["trade_id"]
     await spot.event("order/sandbox", lambda order: order["event"] == "completed")
+
+
+async def test_what_the_user_stream_missed_is_caught_up_with_when_it_is_back(
+    spot: Host, exchange: SandboxProcess, keys: dict[str, str]
+) -> None:
+    placed = await place(spot)
+    await exchange.faults("hidden_fill", client_order_id=placed["id"], fraction=1, key=keys["key"])
+
+    await exchange.faults("drop_websockets", seconds=0.1, key=keys["key"])
+
+    fill = await spot.event("fill/sandbox")
+    assert fill["client_order_id"] == placed["id"]
+    await spot.event("order/sandbox", lambda order: order["event"] == "completed")
+
+
+async def test_an_outage_during_polls_is_never_taken_for_the_orders_end(
+    spot: Host, exchange: SandboxProcess, keys: dict[str, str]
+) -> None:
+    placed = await place(spot)
+    await exchange.faults("http_5xx", seconds=60, key=keys["key"], status=502)
+    await exchange.faults("drop_websockets", seconds=0.1, key=keys["key"])
+    spot.forget()
+
+    for _ in range(3):
+        await spot.event("connector/sandbox")
+        spot.forget()
+
+    tracked = await spot.call("tracked_orders", connector_name="sandbox")
+    assert [(order["client_order_id"], order["state"]) for order in tracked] == [(placed["id"], "OPEN")]
 
 
 async def test_a_host_that_replaces_a_killed_one_takes_over_its_orders(
