@@ -7,12 +7,12 @@ import pytest
 from kernel_stage import SECOND, Die, Note, Odd, Player, Stage, Work
 
 from aviary.actors.core.cell import CellSettings
+from aviary.actors.core.exits import Killed
 from aviary.actors.core.life import poison_alarm
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Refusal, Unavailable
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
 
-CARELESS = SupervisorSpec(intensity=None)
 DEADLY = ["error", "exit", "interrupt", "cancel"]
 
 
@@ -358,6 +358,42 @@ def test_a_pykka_reference_is_told_of_a_crash_once_and_of_refusals(stage: Stage)
     with pytest.raises(Unavailable, match="set aside"):
         refused.get(timeout=0)
     assert stage.lives("a") == [2]
+
+
+def test_a_message_that_is_taken_at_the_very_moment_of_the_end_goes_to_the_next_life(stage: Stage) -> None:
+    up(stage)
+    cell = stage.system.cell("sup/a")
+    assert cell is not None
+    life = cell.life
+    assert life is not None
+    stage.tell("sup/a", Note(n=1))
+    stage.tell("sup/a", Note(n=2))
+
+    envelope = cell.mailbox.take(life)
+    assert envelope is not None
+    life.end(Killed())
+    assert not life.accepts(envelope)
+    stage.sim.settle()
+
+    assert stage.world.notes("a") == [(1, 2), (2, 2)]
+
+
+def test_a_message_that_is_taken_when_nobody_comes_after_is_refused_and_a_dead_letter(stage: Stage) -> None:
+    up(stage, restart="temporary")
+    cell = stage.system.cell("sup/a")
+    assert cell is not None
+    life = cell.life
+    assert life is not None
+    stage.tell("sup/a", Note(n=1))
+
+    envelope = cell.mailbox.take(life)
+    assert envelope is not None
+    life.end(Killed())
+    stage.sim.settle()
+    assert not stage.exists("sup/a")
+    assert not life.accepts(envelope)
+
+    assert [letter.message_kind for letter in stage.system.dead_letters()] == ["Note"]
 
 
 def test_a_life_that_ends_the_moment_it_begins_is_seen_by_its_supervisor(stage: Stage) -> None:

@@ -3,8 +3,9 @@
 import itertools
 
 import pytest
-from kernel_stage import Die, Stage, Stubborn
+from kernel_stage import SECOND, Die, Stage, Stubborn
 
+from aviary.actors.core.life import Stop
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
 
@@ -113,6 +114,16 @@ def test_a_stop_that_a_dying_child_did_not_live_to_take_is_not_meant_for_its_suc
 
     assert stage.lives("a", "b") == [2, 2]
     assert all(event.reason != "shut down" for event in stage.events("stop") if event.incarnation == 2)
+
+
+def test_a_stop_that_reaches_nobody_is_not_kept_for_the_next_life(stage: Stage) -> None:
+    stage.up(SupervisorSpec(children=stage.children("a", backoff=SECOND)))
+    stage.do("sup/a", Die(how="error"))
+
+    stage.do("sup/a", Stop())
+    stage.sim.advance(10.0)
+
+    assert stage.lives("a") == [2]
 
 
 def test_every_kind_of_child_is_gone_when_the_tree_has_stopped(stage: Stage) -> None:

@@ -1,0 +1,129 @@
+"""The mailbox by itself, against a list."""
+
+from collections.abc import Hashable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aviary.actors.core.envelope import Envelope, ThreadReply
+from aviary.actors.core.mailbox import CONTROL_CAPACITY, Fenced, Mailbox, MailboxClosed, MailboxFull
+from aviary.actors.core.message import Message
+
+CAPACITY = 5
+
+
+class Plain(Message[None]):
+    n: int
+
+
+class Control(Plain):
+    control = True
+
+
+class Keyed(Plain):
+    key: str
+
+    def conflation_key(self) -> Hashable | None:
+        return self.key
+
+
+steps = st.lists(
+    st.sampled_from(["plain", "plain", "control", "a", "b", "ask a", "take", "take", "give back", "close", "open"]),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_a_mailbox_does_what_two_lists_would(steps: list[str]) -> None:
+    mailbox = Mailbox(CAPACITY)
+    reader = object()
+    wakes = 0
+
+    def wake() -> None:
+        nonlocal wakes
+        wakes += 1
+
+    mailbox.attach(reader, wake)
+    control: list[int] = []
+    work: list[tuple[int, str | None]] = []
+    taken: list[Envelope] = []
+    closed = False
+
+    for n, step in enumerate(steps):
+        match step:
+            case "take":
+                envelope = mailbox.take(reader)
+                expected = control.pop(0) if control else work.pop(0)[0] if work else None
+                assert expected == (None if envelope is None else envelope.message.n)  # type: ignore[attr-defined]
+                if envelope is not None:
+                    taken.append(envelope)
+            case "give back":
+                if taken:
+                    envelope = taken.pop()
+                    assert mailbox.give_back(envelope) is not closed
+                    if not closed and isinstance(envelope.message, Control):
+                        control.insert(0, envelope.message.n)
+                    elif not closed:
+                        # It is out of reach of what would replace it: its turn had come.
+                        work.insert(0, (envelope.message.n, None))  # type: ignore[attr-defined]
+            case "close":
+                drained = [envelope.message.n for envelope in mailbox.close()]  # type: ignore[attr-defined]
+                assert drained == [*control, *(n for n, _ in work)]
+                control, work, closed = [], [], True
+            case "open":
+                mailbox.open()
+                closed = False
+            case "control":
+                mailbox.put(Envelope(Control(n=n)))
+                control.append(n)
+            case _:
+                asks = step == "ask a"
+                key = None if step == "plain" else step[-1]
+                message = Plain(n=n) if key is None else Keyed(n=n, key=key)
+                envelope = Envelope(message, ThreadReply() if asks else None)
+                same = [i for i, (_, known) in enumerate(work) if known == key and key is not None]
+                if closed:
+                    with pytest.raises(MailboxClosed):
+                        mailbox.put(envelope)
+                elif same and not asks:
+                    mailbox.put(envelope)
+                    work[same[0]] = (n, key)
+                elif len(work) >= CAPACITY:
+                    with pytest.raises(MailboxFull):
+                        mailbox.put(envelope)
+                else:
+                    before = wakes
+                    mailbox.put(envelope)
+                    assert wakes == before + 1
+                    work.append((n, None if asks else key))
+        assert len(mailbox) == len(control) + len(work)
+    statistics = mailbox.statistics()
+    assert (statistics.waiting, statistics.control_waiting) == (len(work), len(control))
+
+
+def test_only_the_attached_reader_may_take_and_is_woken_when_it_is_fenced_off() -> None:
+    mailbox = Mailbox(CAPACITY)
+    woken: list[str] = []
+    first, second = object(), object()
+    mailbox.attach(first, lambda: woken.append("first"))
+    mailbox.put(Envelope(Plain(n=1)))
+    mailbox.detach(second)
+    mailbox.detach(first)
+
+    with pytest.raises(Fenced):
+        mailbox.take(first)
+    mailbox.attach(second, lambda: woken.append("second"))
+
+    assert mailbox.take(second) is not None
+    assert woken == ["first", "first", "first", "second"]
+
+
+def test_control_messages_are_bounded_too() -> None:
+    mailbox = Mailbox(1)
+    envelope = Envelope(Control(n=0))
+    for _ in range(CONTROL_CAPACITY):
+        mailbox.put(envelope)
+
+    with pytest.raises(MailboxFull):
+        mailbox.put(envelope)
