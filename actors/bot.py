@@ -56,7 +56,7 @@ KEPT_LOGS = 100
 RECENT = 30.0
 """Seconds after its last word that a bot counts as recently active."""
 
-REASON_LINES = 5
+REASON_LINES = 6
 """Last lines of a dead bot's output that are told."""
 
 
@@ -185,8 +185,9 @@ class BotActor(AsyncActor):
         report = self._launch_report()
         if report.get("stage") == "failed" and report.get("detail"):
             return f"{how}: {report['detail']}"
-        lines = [line for line in self._last_lines() if line.strip()]
-        return f"{how}; its last words: {' | '.join(lines)}" if lines else how
+        lines = [line.strip() for line in reversed(self._last_lines()) if line.strip(" ^~")]
+        # The last line says most: of a traceback it is the error.
+        return f"{how}; its last words: {' < '.join(lines)}" if lines else how
 
     # Listening
 

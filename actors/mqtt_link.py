@@ -37,6 +37,9 @@ KEEPALIVE = 10
 FIRST_RETRY, LAST_RETRY = 1, 5
 """Seconds between two tries to connect."""
 
+HEARD_POLL = 0.05
+"""Seconds between two looks whether a bot is back."""
+
 MAX_CALLS = 1_000
 """Commands that may wait for their reply at one time."""
 
@@ -166,6 +169,12 @@ class MqttLink(AsyncActor):
             raise Unavailable("the MQTT broker is away", retry_after=LAST_RETRY)
         if len(self._calls) >= MAX_CALLS:
             raise Unavailable("too many commands wait for their reply")
+        deadline = self._loop.time() + call.timeout
+        # After an outage bots come back one by one; a command sent before is lost without a trace.
+        while self._heard.get(call.bot, -1.0) < self._changed_at:
+            if self._loop.time() > deadline:
+                raise Unavailable(f"bot {call.bot} has not been heard of since the broker is there")
+            await asyncio.sleep(HEARD_POLL)
         topic = f"{self._replies}/{next(self._numbers)}"
         answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._calls[topic] = answer
@@ -176,7 +185,7 @@ class MqttLink(AsyncActor):
         try:
             if sent.rc != mqtt.MQTT_ERR_SUCCESS:
                 raise Unavailable(f"the MQTT broker is away ({mqtt.error_string(sent.rc)})")
-            async with asyncio.timeout(call.timeout):
+            async with asyncio.timeout_at(deadline):
                 reply = await answer
         except TimeoutError:
             raise DeadlineExceeded(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,10 @@ class BotSpec:
 
 
 def main(spec: dict[str, Any]) -> int:
-    """Run the bot until it is asked to stop; the exit code."""
-    return asyncio.run(BotProcess(BotSpec(**spec)).run())
+    """Run the bot until it is asked to stop; the exit code. What every engine process is told besides is passed over."""
+    known = {field.name for field in fields(BotSpec)}
+    given = {name: value for name, value in spec.items() if name in known}
+    return asyncio.run(BotProcess(BotSpec(**given)).run())
 
 
 class _SettledOnly(Exception):  # noqa: N818 - not an error: it ends a start that is not to go on
@@ -119,11 +121,11 @@ class BotProcess:
 
     async def _boot(self) -> bool:
         from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
-        from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger
         from hummingbot.client.config.config_helpers import load_client_config_map_from_file
         from hummingbot.client.runner import bootstrap_application
 
         from aviary.actors.engine.bot_bridge import Bridge, repair_commands
+        from aviary.actors.engine.bot_keys import WrongPassword, open_keys
         from aviary.actors.engine.bot_orders import Marks, Settlement
         from aviary.sandbox.connectors import register
 
@@ -135,9 +137,14 @@ class BotProcess:
         if _rehearses():
             # Rates of the rehearsal's own market, and no question to exchanges that it does not trade on.
             config.rate_oracle_source = "sandbox"
+        try:
+            keys = await asyncio.to_thread(open_keys, spec.password, Path("conf/connectors"))
+        except WrongPassword:
+            self._report.write("failed", "the configuration password is wrong")
+            return False
         application = await bootstrap_application(
             config,
-            ETHKeyFileSecretManger(spec.password),
+            keys,
             strategy_file_name=Path(spec.script_config).stem,
             headless=True,
             silence_console=True,

@@ -2,28 +2,36 @@
 
 import asyncio
 import binascii
+import hashlib
 import json
-import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import yaml
 from aviary.actors.bot import BotActor, Patience
-from aviary.actors.bot_store import Bot, BotStore
+from aviary.actors.bot_folder import BotFolders
+from aviary.actors.bot_registry import BotRegistry
+from aviary.actors.bot_store import BotStore
 from aviary.actors.broker import Broker
-from aviary.actors.core.refusal import Refusal
+from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.database import Database
 from aviary.actors.engine.launch import Job, Template, launch
-from aviary.actors.messages.bots import BotStatus, GetBotStatus
-from aviary.actors.messages.database import Transact
+from aviary.actors.engine.launch import OnBorn as OnProcessBorn
+from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot
+from aviary.actors.messages.broker import GetBroker, GetLink
+from aviary.actors.messages.strategies import SaveConfig
 from aviary.actors.mqtt_link import MqttLink
 from aviary.actors.runtimes.process import ProcessRuntime
+from aviary.actors.strategy_files import StrategyFiles
+from aviary.actors.strategy_library import StrategyLibrary
 from aviary.sandbox.testing import SandboxProcess
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
-from aviary.supervisors.messages import StartChild
+from aviary.supervisors.families.bots import BotActors
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from eth_keyfile.keyfile import encrypt_aes_ctr, keccak
@@ -31,17 +39,31 @@ from pydantic import SecretStr
 
 PASSWORD = "rehearsal"
 KEY = "sandboxbots"
-STRATEGIES = Path(__file__).parents[2] / "strategies"
 ROUNDS = 1000
 """Rounds of key derivation; a thousandth of the real number, which only costs time."""
+
+BROKEN = """
+from hummingbot.strategy_v2.controllers.controller_base import ControllerBase, ControllerConfigBase
+
+
+class BrokenConfig(ControllerConfigBase):
+    controller_name: str = "broken"
+
+    def update_markets(self, markets):
+        return markets.add_or_update("sandbox", "BTC-USDT")
+
+
+class Broken(ControllerBase):
+    def __init__(self, *args, **kwargs):
+        raise RuntimeError("the roof is missing")
+"""
+"""A controller that raises when it is made."""
 
 QUICK = Backoff(first=0.2, cap=2.0, reset=600.0)
 
 
 def encrypted(value: str, rounds: int = ROUNDS) -> str:
     """A value as hummingbot keeps it: a version 3 key file, in hexadecimal."""
-    import hashlib
-
     salt, iv = bytes(16), bytes(15) + b"\1"
     key = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt, rounds, 32)
     cipher = encrypt_aes_ctr(value.encode(), key[:16], int.from_bytes(iv, "big"))
@@ -100,6 +122,7 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.bots = home / "bots"
+        self.folders = BotFolders(self.bots)
         self.system = System.live()
         self.loop = self.system.dispatcher("work").loop
         self.sandbox = SandboxProcess(home / "sandbox", seed=1, options=())
@@ -124,18 +147,22 @@ class World:
             return template
 
         self.template = self.run(warm())
+        self.add_account()
         self.start_tree()
 
     def start_tree(self) -> None:
         """Start the actors; what an earlier tree left is found in the folder."""
         runtime = ProcessRuntime(
-            lambda job, born: launch(self.template, job, on_born=born),
+            self.launch,
             SecretStr(PASSWORD),
             self.system.clock,
             environment={"AVIARY_SANDBOX_URL": self.sandbox.url},
             heartbeat=0.5,
         )
-        self.runtime = runtime
+        store, folders = BotStore(performance_period=1.0), self.folders
+        family = BotActors(
+            self.system, lambda name: BotActor(name, folders.of(name), store, runtime, self.patience), QUICK
+        )
         broker = SupervisorSpec(
             strategy="rest_for_one",
             intensity=None,
@@ -149,11 +176,15 @@ class World:
             children=(
                 ChildSpec("database", lambda: Database(None, self.home / "a.sqlite")),
                 ChildSpec("broker", lambda: Supervisor(broker), kind="supervisor", settings=SUPERVISOR_SETTINGS),
+                ChildSpec("strategy-library", lambda: StrategyLibrary(self.bots, self.launch)),
                 ChildSpec(
                     "bots",
                     lambda: Supervisor(SupervisorSpec(dynamic=True, intensity=None)),
                     kind="supervisor",
                     settings=SUPERVISOR_SETTINGS,
+                ),
+                ChildSpec(
+                    "bot-registry", lambda: BotRegistry(family, store, folders, StrategyFiles(self.bots))
                 ),
             ),
         )
@@ -174,45 +205,27 @@ class World:
         """A bot's folder."""
         return self.bots / "instances" / bot
 
-    def deploy(self, name: str, *controllers: dict[str, Any], key: str = KEY) -> None:
-        """Make a bot's folder by hand and bring its actor up."""
-        folder = self.folder(name)
-        connectors = {c["connector_name"]: key for c in controllers}
-        write_account(folder / "conf", connectors)
-        for kind in ("controllers", "scripts"):
-            shutil.copytree(STRATEGIES / kind, folder / kind)
-            (folder / "conf" / kind).mkdir()
-        for controller in controllers:
-            (folder / "conf" / "controllers" / f"{controller['id']}.yml").write_text(yaml.safe_dump(controller))
-        script = {"script_file_name": "v2_with_controllers.py", "controllers_config": [f"{c['id']}.yml" for c in controllers]}
-        (folder / "conf" / "scripts" / f"{name}.yml").write_text(yaml.safe_dump(script))
-        now = self.system.clock.now()
-        bot = Bot(
-            name=name,
-            desired="running",
-            spec={"script_config": f"{name}.yml", "account": "desk"},
-            created_at=now,
-            updated_at=now,
-        )
-        self.ask("database", Transact(work=lambda r: r.bots.add(bot)))
-        self.start_bot(name)
+    async def launch(self, job: Job, born: OnProcessBorn | None) -> ChildProcess:
+        """Start an engine process, warm if there is a template."""
+        return await launch(self.template, job, on_born=born)
 
-    def start_bot(self, name: str) -> None:
-        """Bring a bot's actor up."""
-        self.ask(
-            "bots",
-            StartChild(
-                spec=ChildSpec(
-                    name,
-                    lambda: BotActor(name, self.folder(name), BotStore(), self.runtime, self.patience),
-                    backoff=QUICK,
-                )
-            ),
+    def add_account(self, name: str = "desk", key: str = KEY) -> None:
+        """Write an account with keys for both markets of the simulated exchange."""
+        write_account(self.bots / "credentials" / name, {"sandbox": key, "sandbox_perpetual": key})
+
+    def deploy(self, name: str, *controllers: dict[str, Any], account: str = "desk") -> None:
+        """Save the controllers' configurations and deploy a bot that runs them."""
+        names = tuple(f"{name}-{controller['id']}" for controller in controllers)
+        for config, values in zip(names, controllers, strict=True):
+            self.ask("strategy-library", SaveConfig(kind="controller", config_name=config, config=values))
+        message = DeployControllers(
+            instance_name=name, credentials_profile=account, controllers_config=names, exact_name=True
         )
+        self.ask("bot-registry", message)
 
     def status(self, name: str) -> BotStatus:
         """A bot's status."""
-        status: BotStatus = self.ask(f"bots/{name}", GetBotStatus())
+        status: BotStatus = self.ask("bot-registry", FindBot(bot_name=name))
         return status
 
     def wait_until(self, name: str, condition: Callable[[BotStatus], bool], timeout: float = 30.0) -> BotStatus:
@@ -225,7 +238,7 @@ class World:
             async with asyncio.timeout(timeout):
                 while True:
                     try:
-                        status = await self.system.ask(f"bots/{name}", GetBotStatus(), timeout=5)
+                        status = await self.system.ask("bot-registry", FindBot(bot_name=name), timeout=5)
                         if condition(status):
                             return status
                     except Refusal:
@@ -252,15 +265,72 @@ class World:
             raise AssertionError(f"waited {timeout} s for {count} orders, there are {len(orders)}") from None
         return orders
 
+    def kill_tree(self) -> None:
+        """End the actors as a killed server does: nobody is asked, nothing is let go of."""
+        system = self.system
+
+        async def kill() -> None:
+            for cell in reversed(system.cells()):
+                await system.kill(cell)
+                system.remove(cell.address)
+
+        asyncio.run_coroutine_threadsafe(kill(), system.kernel.loop).result(60)
+        self._tree = None
+
+    def pause(self, seconds: float) -> None:
+        """Let a moment pass: for being killed at different ones."""
+        self.run(asyncio.sleep(seconds))
+
+    def is_of(self, bot: str, order: dict[str, Any]) -> bool:
+        """Whether an order carries a bot's mark."""
+        mark = hashlib.sha256(bot.encode()).hexdigest()[:8]
+        return str(order["client_order_id"]).endswith(mark)
+
+    def failure_of(self, bot: str) -> str:
+        """Why the last incarnation of a bot's actor ended."""
+        cell = self.system.cell(f"bots/{bot}")
+        return "" if cell is None else cell.last_failure or ""
+
+    def command(self, bot: str, command: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send a command of hummingbot's to a bot."""
+        message = AskBot.model_validate({"command": command, "data": data, "timeout": 20.0})
+        answer: dict[str, Any] = self.ask(f"bots/{bot}", message)
+        return answer
+
+    def wait_for_broker(self, other_than: int) -> None:
+        """Wait until another broker process runs and the link is up."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        info = await self.system.ask("broker/server", GetBroker(), timeout=5)
+                        link = await self.system.ask("broker/link", GetLink(), timeout=5)
+                        if info.pid != other_than and link.connected:
+                            return
+                    except (Refusal, ActorCrashed):
+                        pass
+                    await asyncio.sleep(0.05)
+
+        self.run(wait())
+
     def stop(self) -> None:
         """End everything, bots and broker included."""
         self.stop_tree()
-        import psutil
-
-        for process in psutil.process_iter(["pid", "cwd"]):
-            if str(process.info["cwd"] or "").startswith(str(self.home)) and process.pid != self.sandbox.pid:
+        for process in processes_in(self.home):
+            if process.pid != self.sandbox.pid:
                 process.kill()
         if self.template is not None:
             self.loop.call_soon_threadsafe(self.template.close)
         self.run(self.sandbox.stop())
         self.system.shutdown()
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Processes that work in a folder or below it."""
+    found = []
+    for process in psutil.process_iter(["cwd", "status"]):
+        place = str(process.info["cwd"] or "")
+        if process.info["status"] != psutil.STATUS_ZOMBIE and (place == str(folder) or place.startswith(f"{folder}/")):
+            found.append(process)
+    return found
