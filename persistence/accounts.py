@@ -2,6 +2,15 @@
 
 import peewee
 from aviary.persistence.tables import AccountRow, CredentialRow, Query
+from aviary.persistence.values import Record
+
+
+class Credential(Record):
+    """That an account holds a key for a connector, since `added_at` in Unix seconds."""
+
+    account: str
+    connector: str
+    added_at: float
 
 
 class Accounts:
@@ -12,10 +21,11 @@ class Accounts:
 
     def add(self, name: str, *, at: float) -> bool:
         """Add an account; whether it is new."""
-        if name in self.names():
-            return False
-        self._run(AccountRow.insert(name=name, created_at=at))
-        return True
+        with self._database.atomic():
+            if name in self.names():
+                return False
+            self._run(AccountRow.insert(name=name, created_at=at))
+            return True
 
     def remove(self, name: str) -> bool:
         """Remove an account and what is known of its keys; whether it was there."""
@@ -47,12 +57,17 @@ class Accounts:
 
     def credentials(self, account: str) -> tuple[str, ...]:
         """The connectors that the account holds keys for, oldest first."""
-        query: Query = (
-            CredentialRow.select()
-            .where(CredentialRow.account == account)
-            .order_by(CredentialRow.added_at, CredentialRow.connector)
+        return tuple(held.connector for held in self.every_credential() if held.account == account)
+
+    def every_credential(self) -> tuple[Credential, ...]:
+        """Every key of every account, oldest first."""
+        query: Query = CredentialRow.select().order_by(
+            CredentialRow.added_at, CredentialRow.account, CredentialRow.connector
         )
-        return tuple(row.connector for row in query.bind(self._database))
+        return tuple(
+            Credential(account=row.account, connector=row.connector, added_at=row.added_at)
+            for row in query.bind(self._database)
+        )
 
     def _run(self, query: Query) -> int:
         changed: int = query.bind(self._database).execute()

@@ -5,12 +5,16 @@ from typing import Any, Literal
 import orjson
 import peewee
 from aviary.persistence.tables import BotRow, BotRunRow, PerformanceRow, Query
-from aviary.persistence.values import Record
+from aviary.persistence.values import LARGEST_NUMBER, Record
 
 type Desired = Literal["running", "stopped", "archived"]
 
 PERFORMANCE_KEPT = 20_000
 """Reports kept for each controller of a bot: at one a minute, two weeks."""
+
+
+TRIM_EVERY = 500
+"""Reports of one controller between two looks at how many there are."""
 
 
 class Bot(Record):
@@ -59,6 +63,7 @@ class Bots:
 
     def __init__(self, database: peewee.Database) -> None:
         self._database = database
+        self._since_trim: dict[tuple[str, str], int] = {}
 
     def add(self, bot: Bot) -> bool:
         """Write a bot down; whether its name was free."""
@@ -103,11 +108,14 @@ class Bots:
     def change_run(self, number: int, **changes: object) -> BotRun | None:
         """Change columns of a run; answers it, `None` if unknown."""
         with self._database.atomic():
-            self._run(BotRunRow.update(**changes).where(BotRunRow.id == number))
+            if changes and self.run(number) is not None:
+                self._run(BotRunRow.update(**changes).where(BotRunRow.id == number))
             return self.run(number)
 
     def run(self, number: int) -> BotRun | None:
         """One run."""
+        if not 0 < number <= LARGEST_NUMBER:
+            return None
         return next(iter(self._runs(BotRunRow.select().where(BotRunRow.id == number))), None)
 
     def last_run(self, bot_name: str) -> BotRun | None:
@@ -117,7 +125,11 @@ class Bots:
 
     def delete_run(self, number: int) -> bool:
         """Forget a run; whether it was there."""
-        return self._run(BotRunRow.delete().where(BotRunRow.id == number)) > 0
+        with self._database.atomic():
+            known = self.run(number) is not None
+            if known:
+                self._run(BotRunRow.delete().where(BotRunRow.id == number))
+            return known
 
     def runs(self, *, limit: int, offset: int = 0, **equal: str | None) -> tuple[tuple[BotRun, ...], int]:
         """Runs, newest first, with how many there are; `equal` maps columns to wanted values."""
@@ -126,28 +138,30 @@ class Bots:
             if value is not None:
                 query = query.where(getattr(BotRunRow, column) == value)
         total: int = query.bind(self._database).count()
-        return self._runs(query.order_by(BotRunRow.id.desc()).limit(limit).offset(offset)), total
+        return self._runs(
+            query.order_by(BotRunRow.id.desc()).limit(limit).offset(min(offset, LARGEST_NUMBER))
+        ), total
 
     # Performance
 
     def record_performance(self, report: Performance) -> None:
-        """Keep a report, and no more than `PERFORMANCE_KEPT` of one controller."""
+        """Keep a report, and not many more than `PERFORMANCE_KEPT` of one controller."""
         row = {**report.model_dump(), "performance": orjson.dumps(report.performance).decode()}
+        controller = (report.bot_name, report.controller_id)
         with self._database.atomic():
             self._run(PerformanceRow.insert(**row))
-            of_it = (
-                PerformanceRow.bot_name == report.bot_name,
-                PerformanceRow.controller_id == report.controller_id,
-            )
-            oldest: Query = (
-                PerformanceRow.select(PerformanceRow.id)
-                .where(*of_it)
-                .order_by(PerformanceRow.id.desc())
-                .offset(PERFORMANCE_KEPT)
-                .limit(1)
-            )
-            for kept in oldest.bind(self._database):
-                self._run(PerformanceRow.delete().where(*of_it, PerformanceRow.id <= kept.id))
+            # The first one looks, too: a server may never live long enough for the next look.
+            since = self._since_trim.get(controller, TRIM_EVERY) + 1
+            if since > TRIM_EVERY:
+                self._trim_performance(*controller)
+                since = 0
+        self._since_trim[controller] = since
+
+    def _trim_performance(self, bot_name: str, controller_id: str) -> None:
+        of_it = (PerformanceRow.bot_name == bot_name, PerformanceRow.controller_id == controller_id)
+        edge: Query = PerformanceRow.select(PerformanceRow.id).where(*of_it).order_by(PerformanceRow.id.desc())
+        for row in edge.offset(PERFORMANCE_KEPT).limit(1).bind(self._database):
+            self._run(PerformanceRow.delete().where(*of_it, PerformanceRow.id <= row.id))
 
     def performance(
         self,

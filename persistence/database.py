@@ -1,10 +1,11 @@
 """Opening the database: SQLite under the home folder, or PostgreSQL by its address."""
 
-import threading
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import peewee
 
@@ -13,6 +14,24 @@ BUSY_TIMEOUT = 5.0
 
 CONNECT_TIMEOUT = 5
 """Seconds that a connection to PostgreSQL may take to open."""
+
+SILENCE_TIMEOUT = 10
+"""Seconds after which a connection to PostgreSQL that answers nothing counts as lost."""
+
+POSTGRESQL_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "host"})
+"""What may follow the question mark of an address; `ssl`, asyncpg's word, is understood as `sslmode`."""
+
+PASSING_TROUBLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""SQLite's primary result codes that speak of the surroundings, not of the statement."""
 
 
 class DatabaseUnavailable(Exception):
@@ -26,30 +45,53 @@ class BadDatabaseUrl(ValueError):
 def open_database(url: str | None, path: Path) -> peewee.Database:
     """A database handle, not yet connected: each thread gets a connection of its own at first use.
 
-    Without `url` it is the SQLite file at `path`. `postgresql+asyncpg://`, as the released server
-    writes it, means the same as `postgresql://`. Raises `BadDatabaseUrl`.
+    Without `url` it is the SQLite file at `path`. As in SQLAlchemy's addresses, which the released
+    server takes, `sqlite:///a` is relative and `sqlite:////a` absolute, and the driver after a plus
+    sign (`postgresql+asyncpg`) says nothing of the database. Raises `BadDatabaseUrl`.
     """
     if url is None:
         return _sqlite(path)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # The parser's own words may quote a part of the password.
+        raise BadDatabaseUrl("not an address; special characters of a password are written as %XX") from None
     scheme = parts.scheme.split("+")[0]
     if scheme == "sqlite":
-        return _sqlite(Path(unquote(parts.path.removeprefix("/"))))
-    if scheme not in {"postgres", "postgresql"}:
-        raise BadDatabaseUrl(f"unknown kind of database: {parts.scheme!r}")
+        file = unquote(parts.path.removeprefix("/"))
+        if not file or file == ":memory:":
+            raise BadDatabaseUrl("no file is named")
+        return _sqlite(Path(file))
+    if scheme in {"postgres", "postgresql"}:
+        return _postgresql(parts, port)
+    raise BadDatabaseUrl(f"unknown kind of database: {scheme!r}")
+
+
+def _postgresql(parts: SplitResult, port: int | None) -> peewee.PostgresqlDatabase:
     name = unquote(parts.path.removeprefix("/"))
     if not name:
         raise BadDatabaseUrl("no database is named")
-    options = dict(parse_qsl(parts.query))
+    if parts.fragment:
+        raise BadDatabaseUrl("'#' is written as %23")
+    options: dict[str, Any] = {"sslmode" if key == "ssl" else key: value for key, value in parse_qsl(parts.query)}
+    unknown = sorted(set(options) - POSTGRESQL_OPTIONS)
+    if unknown:
+        raise BadDatabaseUrl(f"unknown options: {', '.join(unknown)}")
     return peewee.PostgresqlDatabase(
         name,
         user=unquote(parts.username or "") or None,
         password=unquote(parts.password or "") or None,
         host=options.pop("host", None) or parts.hostname,
-        port=parts.port,
+        port=port,
         connect_timeout=CONNECT_TIMEOUT,
+        # A server that vanished without a word would otherwise hold the thread for many minutes.
+        tcp_user_timeout=SILENCE_TIMEOUT * 1000,
+        keepalives_idle=SILENCE_TIMEOUT // 2,
+        keepalives_interval=1,
+        keepalives_count=SILENCE_TIMEOUT // 2,
         prefer_psycopg3=True,
-        autoconnect=True,
+        **options,
     )
 
 
@@ -58,6 +100,9 @@ def _sqlite(path: Path) -> peewee.SqliteDatabase:
     return peewee.SqliteDatabase(
         str(path),
         timeout=BUSY_TIMEOUT,
+        # A transaction that reads first and then writes is refused at once, without any waiting, if
+        # somebody else wrote in between; one that takes the lock at its beginning waits for it.
+        lock_type="IMMEDIATE",
         pragmas={
             "journal_mode": "wal",
             # An intent must be on the disk before the exchange is asked, also if the power fails then.
@@ -71,12 +116,26 @@ def _sqlite(path: Path) -> peewee.SqliteDatabase:
 
 @contextmanager
 def reachable(database: peewee.Database) -> Iterator[None]:
-    """Turn the driver's connection errors into `DatabaseUnavailable`, and drop the broken connection."""
+    """Turn trouble with the connection into `DatabaseUnavailable`, and drop the broken connection.
+
+    The next use opens a new one. Goes around the outermost transaction. Other errors, a statement
+    that is wrong for instance, stay what they are.
+    """
     try:
         if database.is_closed():
             database.connect()
         yield
     except (peewee.OperationalError, peewee.InterfaceError) as error:
+        if not _passes(database, error):
+            raise
         if not database.is_closed():
             database.close()
-        raise DatabaseUnavailable(f"{type(error).__name__} in {threading.current_thread().name}") from error
+        raise DatabaseUnavailable(str(error).partition("\n")[0] or type(error).__name__) from error
+
+
+def _passes(database: peewee.Database, error: peewee.DatabaseError | peewee.InterfaceError) -> bool:
+    if not isinstance(database, peewee.SqliteDatabase):
+        return True
+    cause = error.args[0] if error.args else None
+    # The low byte is the primary code, the rest the extended one.
+    return isinstance(cause, sqlite3.Error) and (cause.sqlite_errorcode & 0xFF) in PASSING_TROUBLE

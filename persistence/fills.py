@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Literal
 
 import peewee
-from aviary.persistence.order_states import may_follow
 from aviary.persistence.orders import Order, Orders
-from aviary.persistence.tables import FillRow, OrderRow, Query
-from aviary.persistence.values import Page, Record, cursor_of, place_of
+from aviary.persistence.paging import newest_first
+from aviary.persistence.tables import FillRow, Query
+from aviary.persistence.values import Page, Record
 
 
 class Fill(Record):
@@ -36,46 +36,26 @@ class Fills:
     def record(self, fill: Fill, *, at: float) -> Order | None:
         """Write a fill and count it in its order, in one transaction.
 
-        Answers the order as it then is; `None` if the fill was known already or its order is not.
+        Answers the order as it then is; `None` if the fill was known already or its order is not. A
+        fill without its order is kept, and counted as soon as the order is adopted.
         """
         with self._database.atomic():
-            insert: Query = FillRow.insert(**fill.model_dump()).on_conflict_ignore()
-            before = self._count(fill)
-            insert.bind(self._database).execute()
-            if before:
+            if self._known(fill):
                 return None
+            insert: Query = FillRow.insert(**fill.model_dump())
+            insert.bind(self._database).execute()
             order = self._orders.get(fill.account, fill.connector, fill.client_order_id)
-            return None if order is None else self._count_in(order, fill, at)
+            return None if order is None else self._orders.count_fills(order, at=at)
 
-    def _count(self, fill: Fill) -> int:
+    def _known(self, fill: Fill) -> bool:
         query: Query = FillRow.select().where(
             FillRow.account == fill.account,
             FillRow.connector == fill.connector,
             FillRow.trading_pair == fill.trading_pair,
             FillRow.trade_id == fill.trade_id,
         )
-        count: int = query.bind(self._database).count()
-        return count
-
-    def _count_in(self, order: Order, fill: Fill, at: float) -> Order:
-        filled = order.filled_amount + fill.amount
-        state = "filled" if filled >= order.amount else "partially_filled"
-        changes: dict[str, object] = {
-            "filled_amount": filled,
-            "filled_quote": order.filled_quote + fill.amount * fill.price,
-            "fee_paid": (order.fee_paid or Decimal(0)) + fill.fee_paid,
-            "fee_currency": order.fee_currency or fill.fee_currency,
-            "updated_at": at,
-        }
-        if may_follow(order.state, state):  # type: ignore[arg-type]
-            changes["state"] = state
-        query: Query = OrderRow.update(**changes).where(
-            OrderRow.account == order.account,
-            OrderRow.connector == order.connector,
-            OrderRow.client_order_id == order.client_order_id,
-        )
-        query.bind(self._database).execute()
-        return order.model_copy(update=changes)
+        known: bool = query.bind(self._database).exists()
+        return known
 
     def of_order(self, account: str, connector: str, client_order_id: str) -> tuple[Fill, ...]:
         """The fills of one order, oldest first."""
@@ -116,21 +96,14 @@ class Fills:
             query = query.where(FillRow.timestamp >= since)
         if until is not None:
             query = query.where(FillRow.timestamp <= until)
-        total = query.bind(self._database).count()
-        place = place_of(cursor)
-        if place is not None:
-            at, number = place
-            query = query.where((FillRow.timestamp < at) | ((FillRow.timestamp == at) & (FillRow.id < number)))
-        query = query.order_by(FillRow.timestamp.desc(), FillRow.id.desc()).limit(limit + 1)
-        rows = list(query.bind(self._database))
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Page[Fill](
-            data=tuple(_value(row) for row in rows),
+        return newest_first(
+            self._database,
+            query,
+            at=FillRow.timestamp,
+            number=FillRow.id,
             limit=limit,
-            has_more=more,
-            next_cursor=cursor_of(rows[-1].timestamp, rows[-1].id) if more else None,
-            total_count=total,
+            cursor=cursor,
+            value=_value,
         )
 
 

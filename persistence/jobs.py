@@ -8,6 +8,9 @@ from aviary.persistence.tables import JobRow, Query
 from aviary.persistence.values import Record
 from pydantic import Field
 
+KEPT = 1_000
+"""Jobs that came to an end and are kept."""
+
 
 class Job(Record):
     """A job's present step. `detail` is whatever the job needs to go on from here."""
@@ -35,21 +38,37 @@ class Jobs:
             if known.bind(self._database).execute() == 0:
                 new: Query = JobRow.insert(**row)
                 new.bind(self._database).execute()
+            if job.state != "running":
+                self._trim()
+
+    def get(self, number: str) -> Job | None:
+        """One job."""
+        query: Query = JobRow.select().where(JobRow.id == number)
+        return next((_value(row) for row in query.bind(self._database)), None)
 
     def unfinished(self, kind: str | None = None) -> tuple[Job, ...]:
         """The jobs that have not come to an end, oldest first."""
         query: Query = JobRow.select().where(JobRow.state == "running")
         if kind is not None:
             query = query.where(JobRow.kind == kind)
-        return tuple(
-            Job(
-                id=row.id,
-                kind=row.kind,
-                subject=row.subject,
-                step=row.step,
-                state=row.state,
-                detail=orjson.loads(row.detail),
-                updated_at=row.updated_at,
-            )
-            for row in query.order_by(JobRow.updated_at).bind(self._database)
-        )
+        return tuple(_value(row) for row in query.order_by(JobRow.updated_at, JobRow.id).bind(self._database))
+
+    def _trim(self) -> None:
+        ended: Query = JobRow.select(JobRow.id).where(JobRow.state != "running")
+        surplus: Query = ended.order_by(JobRow.updated_at.desc(), JobRow.id.desc()).offset(KEPT).limit(KEPT)
+        old = [row.id for row in surplus.bind(self._database)]
+        if old:
+            query: Query = JobRow.delete().where(JobRow.id.in_(old))
+            query.bind(self._database).execute()
+
+
+def _value(row: Query) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        subject=row.subject,
+        step=row.step,
+        state=row.state,
+        detail=orjson.loads(row.detail),
+        updated_at=row.updated_at,
+    )

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import peewee
-from aviary.persistence.tables import JournalRow, Query
-from aviary.persistence.values import Page, Record
+from aviary.persistence.tables import JournalRow, Query, clean
+from aviary.persistence.values import LARGEST_NUMBER, Page, Record
 
 KEPT = 200_000
 """Entries that are kept; older ones are forgotten."""
@@ -34,7 +34,8 @@ class Journal:
     def __init__(self, database: peewee.Database, kept: int = KEPT) -> None:
         self._database = database
         self._kept = kept
-        self._since_trim = 0
+        # A server that never lives long has to look, too.
+        self._since_trim = TRIM_EVERY
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add entries; those that are known already are left as they are."""
@@ -53,17 +54,29 @@ class Journal:
         *,
         kind: str | None = None,
         address: str | None = None,
+        crash_id: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         limit: int,
         cursor: str | None = None,
     ) -> Page[Entry]:
-        """A page, newest first; `address` means that actor and all below it."""
+        """A page, newest first; `address` means that actor and all below it, times are Unix seconds."""
         query: Query = JournalRow.select()
         if kind is not None:
             query = query.where(JournalRow.kind == kind)
         if address is not None:
-            query = query.where((JournalRow.address == address) | JournalRow.address.startswith(f"{address}/"))
+            below = clean(f"{address}/")
+            # Not LIKE, which takes no notice of case.
+            start = peewee.fn.SUBSTR(JournalRow.address, 1, len(below))
+            query = query.where((JournalRow.address == address) | (start == peewee.Value(below, converter=False)))
+        if crash_id is not None:
+            query = query.where(JournalRow.crash_id == crash_id)
+        if since is not None:
+            query = query.where(JournalRow.at >= since)
+        if until is not None:
+            query = query.where(JournalRow.at <= until)
         total = query.bind(self._database).count()
-        if cursor and cursor.isdigit():
+        if cursor and cursor.isdecimal() and int(cursor) <= LARGEST_NUMBER:
             query = query.where(JournalRow.id < int(cursor))
         rows = list(query.order_by(JournalRow.id.desc()).limit(limit + 1).bind(self._database))
         more = len(rows) > limit

@@ -1,35 +1,51 @@
 """Numbered changes of the schema, applied in order at start."""
 
-import shutil
+import hashlib
+import os
 import sqlite3
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import peewee
 from aviary.config.clock import Clock
-from aviary.persistence import tables
+from aviary.persistence import schema, tables
+from aviary.persistence.tables import Query
+
+MIGRATION_LOCK = 7_241_905
+"""Key of PostgreSQL's advisory lock that lets one server at a time change the schema; any number will do."""
 
 
 class SchemaTooNew(Exception):
     """The database was written by a newer release, which may have meant something else by its columns."""
 
 
+class SchemaChanged(Exception):
+    """A change that this database went through is not the one that this release knows by its number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One change; `apply` runs inside a transaction."""
+    """One change. `{serial}` in a statement stands for a number that the database gives out."""
 
     number: int
     name: str
-    apply: Callable[[peewee.Database], None]
+    statements: tuple[str, ...]
+
+    @property
+    def checksum(self) -> str:
+        """What tells this change from any other."""
+        return hashlib.sha256("\0".join((self.name, *self.statements)).encode()).hexdigest()
+
+    def apply(self, database: peewee.Database) -> None:
+        """Carry it out, inside the caller's transaction."""
+        sqlite = isinstance(database, peewee.SqliteDatabase)
+        serial = schema.SERIAL_SQLITE if sqlite else schema.SERIAL_POSTGRESQL
+        for statement in self.statements:
+            database.execute_sql(statement.replace("{serial}", serial))  # type: ignore[no-untyped-call]
 
 
-def _create_everything(database: peewee.Database) -> None:
-    with database.bind_ctx(tables.ALL):
-        database.create_tables(tables.ALL)
-
-
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", _create_everything),)
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", schema.FIRST),)
 
 
 def migrate(
@@ -37,34 +53,67 @@ def migrate(
 ) -> tuple[int, ...]:
     """Apply what is missing; answers the numbers that were applied.
 
-    A SQLite file that holds data is copied beside itself first. Raises `SchemaTooNew`.
+    A SQLite file that holds data is copied beside itself first. Raises `SchemaTooNew` and
+    `SchemaChanged`; in both cases nothing was written.
     """
-    with database.bind_ctx((tables.MigrationRow,)):
-        database.create_tables((tables.MigrationRow,))
-        applied = {row.number for row in tables.MigrationRow.select()}
-        newest = migrations[-1].number
-        if applied and max(applied) > newest:
-            raise SchemaTooNew(f"the database has schema {max(applied)}, this release knows {newest}")
-        missing = [migration for migration in migrations if migration.number not in applied]
-        if missing and applied:
-            back_up(database, max(applied))
-        for migration in missing:
-            with database.atomic():
-                migration.apply(database)
-                tables.MigrationRow.create(
-                    number=migration.number, name=migration.name, applied_at=clock.now()
-                )
-    return tuple(migration.number for migration in missing)
+    known = _applied(database) if database.table_exists("migrations") else {}
+    _check(known, migrations)
+    missing = [migration for migration in migrations if migration.number not in known]
+    if missing and known:
+        back_up(database, max(known))
+    return tuple(migration.number for migration in missing if _apply(database, clock, migration))
 
 
-def back_up(database: peewee.Database, schema: int) -> Path | None:
-    """Copy a SQLite file beside itself; PostgreSQL's backups are its operator's."""
-    if not isinstance(database, peewee.SqliteDatabase) or database.database in {None, ":memory:"}:
+def _apply(database: peewee.Database, clock: Clock, migration: Migration) -> bool:
+    with database.atomic():
+        if not isinstance(database, peewee.SqliteDatabase):
+            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))  # type: ignore[no-untyped-call]
+        with database.bind_ctx((tables.MigrationRow,)):
+            database.create_tables((tables.MigrationRow,))
+        # Another server may have been faster.
+        if migration.number in _applied(database):
+            return False
+        migration.apply(database)
+        record: Query = tables.MigrationRow.insert(
+            number=migration.number,
+            name=migration.name,
+            checksum=migration.checksum,
+            applied_at=clock.now(),
+        )
+        record.bind(database).execute()
+    return True
+
+
+def _applied(database: peewee.Database) -> dict[int, str]:
+    query: Query = tables.MigrationRow.select()
+    return {row.number: row.checksum for row in query.bind(database)}
+
+
+def _check(known: dict[int, str], migrations: tuple[Migration, ...]) -> None:
+    newest = migrations[-1].number
+    if known and max(known) > newest:
+        raise SchemaTooNew(f"the database has schema {max(known)}, this release knows {newest}")
+    for migration in migrations:
+        if known.get(migration.number, migration.checksum) != migration.checksum:
+            raise SchemaChanged(f"change {migration.number} of the database is not {migration.name!r} as known")
+
+
+def back_up(database: peewee.Database, number: int) -> Path | None:
+    """Copy a SQLite file beside itself; PostgreSQL's backups are its operator's.
+
+    The copy is whole or not there at all: it gets its name after it has reached the disk.
+    """
+    if not isinstance(database, peewee.SqliteDatabase):
         return None
-    database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
     source = Path(str(database.database))
-    target = source.with_name(f"{source.name}.schema-{schema}.backup")
-    shutil.copy2(source, target)
+    target = source.with_name(f"{source.name}.schema-{number}.backup")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(unfinished)) as copy:
+        database.connection().backup(copy)  # type: ignore[no-untyped-call]
+    with unfinished.open("rb") as written:
+        os.fsync(written.fileno())
+    unfinished.replace(target)
     return target
 
 
@@ -74,6 +123,9 @@ def integrity_problems(database: peewee.Database) -> tuple[str, ...]:
         return ()
     try:
         rows = database.execute_sql("PRAGMA integrity_check").fetchall()  # type: ignore[no-untyped-call]
+    except (peewee.OperationalError, sqlite3.OperationalError):
+        # A file that is locked or out of reach is not damaged.
+        raise
     except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
         return (str(error),)
     lines = [str(row[0]) for row in rows]

@@ -48,6 +48,9 @@ def may_follow(old: OrderState, new: OrderState) -> bool:
     """Whether news of `new` changes an order that is `old`: late news never takes anything back."""
     if old == new or old in TERMINAL:
         return False
+    if new == "rejected":
+        # Only a placement is rejected. What the exchange has on its books already was asked for twice.
+        return old in {"intent", "unresolved"}
     return _RANK[new] > _RANK[old] or (old, new) in _BACK
 
 

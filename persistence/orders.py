@@ -6,12 +6,17 @@ from typing import Literal
 
 import peewee
 from aviary.persistence.order_states import LIVE, OrderState, may_follow
-from aviary.persistence.tables import OrderRow, Query
-from aviary.persistence.values import Page, Record, cursor_of, place_of
+from aviary.persistence.paging import newest_first
+from aviary.persistence.tables import FillRow, OrderRow, Query
+from aviary.persistence.values import Page, Record
 
 
 class Order(Record):
-    """An order of ours. Amounts are in base units, prices in quote units, times in Unix seconds."""
+    """An order of ours. Amounts are in base units, prices in quote units, times in Unix seconds.
+
+    What is filled is the sum of the fills that are known, or what the exchange says in all if that is
+    more. The fee is the sum of those in `fee_currency`, the currency of the first one.
+    """
 
     client_order_id: str
     account: str
@@ -71,12 +76,45 @@ class Orders:
             raise DuplicateOrder(order.client_order_id) from None
 
     def adopt(self, order: Order) -> Order:
-        """Write down an order that was found on the exchange; the known one if there is one."""
-        known = self.get(order.account, order.connector, order.client_order_id)
-        if known is not None:
-            return known
-        self._run(OrderRow.insert(**order.model_dump()))
-        return order
+        """Write down an order that was found on the exchange; the known one if there is one.
+
+        Fills that were reported before their order was known are counted in it now.
+        """
+        with self._database.atomic():
+            known = self.get(order.account, order.connector, order.client_order_id)
+            if known is not None:
+                return known
+            self._run(OrderRow.insert(**order.model_dump()))
+            return self.count_fills(order, at=order.updated_at)
+
+    def count_fills(self, order: Order, *, at: float) -> Order:
+        """Bring an order's totals and state up to date with its fills; answers it as it then is."""
+        fills = [
+            (row.amount, row.price, row.fee_paid, row.fee_currency)
+            for row in FillRow.select()
+            .where(
+                FillRow.account == order.account,
+                FillRow.connector == order.connector,
+                FillRow.client_order_id == order.client_order_id,
+            )
+            .order_by(FillRow.timestamp, FillRow.id)
+            .bind(self._database)
+        ]
+        if not fills:
+            return order
+        currency = next((fee_currency for *_, fee_currency in fills if fee_currency is not None), None)
+        fees = (paid for *_, paid, fee_currency in fills if fee_currency == currency)
+        changes: dict[str, object] = {"fee_paid": sum(fees, Decimal(0)), "fee_currency": currency}
+        amount = sum((amount for amount, *_ in fills), Decimal(0))
+        if amount >= order.filled_amount:
+            changes["filled_amount"] = amount
+            changes["filled_quote"] = sum((amount * price for amount, price, *_ in fills), Decimal(0))
+        filled = max(amount, order.filled_amount)
+        news: OrderState = "filled" if filled >= order.amount else "partially_filled"
+        # A partial fill while a cancel is under way does not mean that the cancel was refused.
+        if may_follow(order.state, news) and not (order.state == "pending_cancel" and news != "filled"):
+            changes["state"] = news
+        return self._change(order, changes, at)
 
     def record_outcome(
         self,
@@ -88,24 +126,29 @@ class Orders:
         at: float,
         exchange_order_id: str | None = None,
         error: str | None = None,
+        filled: tuple[Decimal, Decimal] | None = None,
     ) -> Order | None:
-        """Move an order to `state` if that may follow; answers it as it then is, `None` if unknown."""
+        """Move an order to `state` if that may follow; answers it as it then is, `None` if unknown.
+
+        `filled` is what the exchange says was filled in all: an amount in base and its value in quote
+        units. The first exchange order id stays; an error is kept with the state that it explains.
+        """
         with self._database.atomic():
             order = self.get(account, connector, client_order_id)
             if order is None:
                 return None
             changes: dict[str, object] = {}
+            if filled is not None and filled[0] > order.filled_amount:
+                changes["filled_amount"], changes["filled_quote"] = filled
+            if state == "open" and max(order.filled_amount, filled[0] if filled else Decimal(0)) > 0:
+                state = "partially_filled"
             if may_follow(order.state, state):
                 changes["state"] = state
             if exchange_order_id is not None and order.exchange_order_id is None:
                 changes["exchange_order_id"] = exchange_order_id
             if error is not None and ("state" in changes or order.error is None):
                 changes["error"] = error
-            if not changes:
-                return order
-            changes["updated_at"] = at
-            self._run(OrderRow.update(**changes).where(*_is(account, connector, client_order_id)))
-            return order.model_copy(update=changes)
+            return self._change(order, changes, at)
 
     def request_cancel(self, account: str, connector: str, client_order_id: str, *, at: float) -> Order | None:
         """Write down that a cancel is about to be asked for; `None` if the order is unknown."""
@@ -113,11 +156,10 @@ class Orders:
             order = self.get(account, connector, client_order_id)
             if order is None:
                 return None
-            changes: dict[str, object] = {"cancel_requested": True, "updated_at": at}
+            changes: dict[str, object] = {"cancel_requested": True}
             if order.state in {"open", "partially_filled"}:
                 changes["state"] = "pending_cancel"
-            self._run(OrderRow.update(**changes).where(*_is(account, connector, client_order_id)))
-            return order.model_copy(update=changes)
+            return self._change(order, changes, at)
 
     def get(self, account: str, connector: str, client_order_id: str) -> Order | None:
         """One order."""
@@ -151,24 +193,24 @@ class Orders:
             query = query.where(OrderRow.created_at >= wanted.since)
         if wanted.until is not None:
             query = query.where(OrderRow.created_at <= wanted.until)
-        total = query.bind(self._database).count()
-        place = place_of(cursor)
-        if place is not None:
-            at, number = place
-            query = query.where(
-                (OrderRow.created_at < at) | ((OrderRow.created_at == at) & (OrderRow.id < number))
-            )
-        query = query.order_by(OrderRow.created_at.desc(), OrderRow.id.desc()).limit(limit + 1)
-        rows = list(query.bind(self._database))
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Page[Order](
-            data=tuple(_value(row) for row in rows),
+        return newest_first(
+            self._database,
+            query,
+            at=OrderRow.created_at,
+            number=OrderRow.id,
             limit=limit,
-            has_more=more,
-            next_cursor=cursor_of(rows[-1].created_at, rows[-1].id) if more else None,
-            total_count=total,
+            cursor=cursor,
+            value=_value,
         )
+
+    def _change(self, order: Order, changes: dict[str, object], at: float) -> Order:
+        changes = {name: value for name, value in changes.items() if getattr(order, name) != value}
+        if not changes:
+            return order
+        changes["updated_at"] = at
+        is_it = _is(order.account, order.connector, order.client_order_id)
+        self._run(OrderRow.update(**changes).where(*is_it))
+        return order.model_copy(update=changes)
 
     def _run(self, query: Query) -> None:
         query.bind(self._database).execute()

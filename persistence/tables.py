@@ -1,12 +1,26 @@
 """The tables. Rows never leave this package: repositories answer with frozen values.
 
-A query names its database when it is run (`.bind`), so that one process can hold several.
+A query names its database when it is run (`.bind`), so that one process can hold several. The
+tables themselves, with their keys and indexes, are made by the changes in `schema`.
 """
 
 from decimal import Decimal
 from typing import Any
 
-from peewee import AutoField, BooleanField, CharField, CompositeKey, FloatField, IntegerField, Model, TextField
+from peewee import AutoField, BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
+
+
+def clean(text: str) -> str:
+    """A text as both databases can keep it: NUL and halves of surrogate pairs are spelled out."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+class CleanTextField(TextField):
+    """Text of any origin: what an exchange or a traceback says never fails to be kept or looked up."""
+
+    def db_value(self, value: str | None) -> str | None:
+        """The text to keep."""
+        return None if value is None else clean(value)
 
 
 class DecimalTextField(TextField):
@@ -34,60 +48,58 @@ class OrderRow(Row):
     """An order, from its intent to its end. Times are Unix seconds."""
 
     id = AutoField()
-    client_order_id = CharField(max_length=100)
-    account = CharField(max_length=100)
-    connector = CharField(max_length=100)
-    trading_pair = CharField(max_length=100)
-    side = CharField(max_length=4)
-    order_type = CharField(max_length=20)
+    client_order_id = CleanTextField()
+    account = CleanTextField()
+    connector = CleanTextField()
+    trading_pair = CleanTextField()
+    side = CleanTextField()
+    order_type = CleanTextField()
     amount = DecimalTextField()
     price = DecimalTextField(null=True)
-    position_action = CharField(max_length=10)
-    state = CharField(max_length=20, index=True)
-    exchange_order_id = CharField(max_length=100, null=True)
+    position_action = CleanTextField()
+    state = CleanTextField()
+    exchange_order_id = CleanTextField(null=True)
     filled_amount = DecimalTextField()
     filled_quote = DecimalTextField()
     fee_paid = DecimalTextField(null=True)
-    fee_currency = CharField(max_length=50, null=True)
-    error = TextField(null=True)
-    cancel_requested = BooleanField(default=False)
-    created_at = FloatField(index=True)
+    fee_currency = CleanTextField(null=True)
+    error = CleanTextField(null=True)
+    cancel_requested = BooleanField()
+    created_at = FloatField()
     updated_at = FloatField()
 
     class Meta:
         """One row an order of one credential."""
 
         table_name = "orders"
-        indexes = ((("account", "connector", "client_order_id"), True),)
 
 
 class FillRow(Row):
     """A trade of one of our orders."""
 
     id = AutoField()
-    trade_id = CharField(max_length=150)
-    client_order_id = CharField(max_length=100, index=True)
-    account = CharField(max_length=100)
-    connector = CharField(max_length=100)
-    trading_pair = CharField(max_length=100)
-    side = CharField(max_length=4)
+    trade_id = CleanTextField()
+    client_order_id = CleanTextField()
+    account = CleanTextField()
+    connector = CleanTextField()
+    trading_pair = CleanTextField()
+    side = CleanTextField()
     amount = DecimalTextField()
     price = DecimalTextField()
     fee_paid = DecimalTextField()
-    fee_currency = CharField(max_length=50, null=True)
-    timestamp = FloatField(index=True)
+    fee_currency = CleanTextField(null=True)
+    timestamp = FloatField()
 
     class Meta:
         """The exchange's trade id is unique in its market: a replay changes nothing."""
 
         table_name = "fills"
-        indexes = ((("account", "connector", "trading_pair", "trade_id"), True),)
 
 
 class AccountRow(Row):
     """An account."""
 
-    name = CharField(max_length=100, primary_key=True)
+    name = CleanTextField(primary_key=True)
     created_at = FloatField()
 
     class Meta:
@@ -99,8 +111,8 @@ class AccountRow(Row):
 class CredentialRow(Row):
     """That an account has a key for a connector; the key itself is in an encrypted file."""
 
-    account = CharField(max_length=100)
-    connector = CharField(max_length=100)
+    account = CleanTextField()
+    connector = CleanTextField()
     added_at = FloatField()
 
     class Meta:
@@ -113,11 +125,11 @@ class CredentialRow(Row):
 class BotRow(Row):
     """A bot: what it should be doing, and the process that does it."""
 
-    name = CharField(max_length=100, primary_key=True)
-    desired = CharField(max_length=10, index=True)
-    runtime = CharField(max_length=20)
-    spec = TextField()
-    process = TextField(null=True)
+    name = CleanTextField(primary_key=True)
+    desired = CleanTextField()
+    runtime = CleanTextField()
+    spec = CleanTextField()
+    process = CleanTextField(null=True)
     created_at = FloatField()
     updated_at = FloatField()
 
@@ -131,20 +143,20 @@ class BotRunRow(Row):
     """One deployment of a bot, kept after the bot is gone."""
 
     id = AutoField()
-    bot_name = CharField(max_length=100, index=True)
-    instance_name = CharField(max_length=100)
-    deployed_at = FloatField(index=True)
+    bot_name = CleanTextField()
+    instance_name = CleanTextField()
+    deployed_at = FloatField()
     stopped_at = FloatField(null=True)
-    strategy_type = CharField(max_length=20)
-    strategy_name = CharField(max_length=200)
-    config_name = CharField(max_length=200, null=True)
-    account_name = CharField(max_length=100)
-    image_version = CharField(max_length=200, null=True)
-    deployment_status = CharField(max_length=20)
-    run_status = CharField(max_length=20)
-    deployment_config = TextField()
-    final_status = TextField(null=True)
-    error_message = TextField(null=True)
+    strategy_type = CleanTextField()
+    strategy_name = CleanTextField()
+    config_name = CleanTextField(null=True)
+    account_name = CleanTextField()
+    image_version = CleanTextField(null=True)
+    deployment_status = CleanTextField()
+    run_status = CleanTextField()
+    deployment_config = CleanTextField()
+    final_status = CleanTextField(null=True)
+    error_message = CleanTextField(null=True)
 
     class Meta:
         """The plural."""
@@ -156,32 +168,31 @@ class PerformanceRow(Row):
     """What a controller of a bot reported at one moment."""
 
     id = AutoField()
-    bot_name = CharField(max_length=100)
-    controller_id = CharField(max_length=200)
+    bot_name = CleanTextField()
+    controller_id = CleanTextField()
     at = FloatField()
-    performance = TextField()
+    performance = CleanTextField()
 
     class Meta:
         """Read by bot and time."""
 
         table_name = "controller_performance"
-        indexes = ((("bot_name", "controller_id", "at"), False),)
 
 
 class JournalRow(Row):
     """An entry of the journal."""
 
     id = AutoField()
-    event_id = CharField(max_length=40, unique=True)
-    at = FloatField(index=True)
-    kind = CharField(max_length=20, index=True)
-    address = CharField(max_length=400, index=True)
+    event_id = CleanTextField()
+    at = FloatField()
+    kind = CleanTextField()
+    address = CleanTextField()
     incarnation = IntegerField()
-    reason = TextField()
-    crash_id = CharField(max_length=40, null=True)
-    message_kind = CharField(max_length=100, null=True)
+    reason = CleanTextField()
+    crash_id = CleanTextField(null=True)
+    message_kind = CleanTextField(null=True)
     mailbox = IntegerField()
-    detail = TextField()
+    detail = CleanTextField()
 
     class Meta:
         """The noun of the field."""
@@ -192,12 +203,12 @@ class JournalRow(Row):
 class JobRow(Row):
     """A long job's present step, so that it is continued or undone after a crash."""
 
-    id = CharField(max_length=40, primary_key=True)
-    kind = CharField(max_length=40)
-    subject = CharField(max_length=200, index=True)
-    step = CharField(max_length=40)
-    state = CharField(max_length=20, index=True)
-    detail = TextField()
+    id = CleanTextField(primary_key=True)
+    kind = CleanTextField()
+    subject = CleanTextField()
+    step = CleanTextField()
+    state = CleanTextField()
+    detail = CleanTextField()
     updated_at = FloatField()
 
     class Meta:
@@ -206,11 +217,28 @@ class JobRow(Row):
         table_name = "jobs"
 
 
+class AlarmRow(Row):
+    """An alarm, from its raising to its end."""
+
+    id = AutoField()
+    name = CleanTextField()
+    message = CleanTextField()
+    since = FloatField()
+    count = IntegerField()
+    cleared_at = FloatField(null=True)
+
+    class Meta:
+        """The plural."""
+
+        table_name = "alarms"
+
+
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
     number = IntegerField(primary_key=True)
-    name = CharField(max_length=100)
+    name = CleanTextField()
+    checksum = CleanTextField()
     applied_at = FloatField()
 
     class Meta:
@@ -229,6 +257,7 @@ ALL: tuple[type[Row], ...] = (
     PerformanceRow,
     JournalRow,
     JobRow,
+    AlarmRow,
 )
 """Every table but that of the migrations themselves."""
 

@@ -1,6 +1,11 @@
 """What every value that leaves this package shares."""
 
+import math
+
 from pydantic import BaseModel, ConfigDict
+
+LARGEST_NUMBER = 2**63 - 1
+"""The largest number that a database can be asked about."""
 
 
 class Record(BaseModel):
@@ -28,8 +33,11 @@ def place_of(cursor: str | None) -> tuple[float, int] | None:
     """The place that a cursor means; `None`, the first page, for none and for one that is not ours."""
     if not cursor:
         return None
-    at, _, number = cursor.rpartition(":")
+    text, _, last = cursor.rpartition(":")
     try:
-        return float(at), int(number)
+        at, number = float(text), int(last)
     except ValueError:
         return None
+    if not math.isfinite(at) or not 0 <= number <= LARGEST_NUMBER:
+        return None
+    return at, number

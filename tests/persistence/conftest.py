@@ -29,7 +29,9 @@ def as_postgres(*words: str) -> list[str]:
 def postgresql_url() -> Iterator[str]:
     programs = find_postgresql()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed")
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed: run .ci/services")
+        pytest.skip("PostgreSQL is not installed: run .ci/services")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     folder.chmod(0o777)
     data = folder / "data"

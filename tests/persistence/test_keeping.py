@@ -21,7 +21,7 @@ def test_migrations_are_applied_once(database: peewee.Database) -> None:
 
 
 def test_a_newer_schema_is_refused(database: peewee.Database) -> None:
-    later = Migration(MIGRATIONS[-1].number + 1, "later", lambda _database: None)
+    later = Migration(MIGRATIONS[-1].number + 1, "later", ())
     migrate(database, FakeClock(), (*MIGRATIONS, later))
 
     with pytest.raises(SchemaTooNew):
@@ -29,12 +29,10 @@ def test_a_newer_schema_is_refused(database: peewee.Database) -> None:
 
 
 def test_a_migration_that_fails_leaves_no_trace(database: peewee.Database) -> None:
-    def half(database: peewee.Database) -> None:
-        database.execute_sql("CREATE TABLE half (id INTEGER)")
-        raise RuntimeError("the power failed")
+    half = Migration(MIGRATIONS[-1].number + 1, "half", ("CREATE TABLE half (id INTEGER)", "CREATE NONSENSE"))
 
-    with pytest.raises(RuntimeError):
-        migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "half", half)))
+    with pytest.raises((peewee.OperationalError, peewee.ProgrammingError)):
+        migrate(database, FakeClock(), (*MIGRATIONS, half))
 
     assert "half" not in database.get_tables()
     assert migrate(database, FakeClock()) == ()
@@ -47,7 +45,7 @@ def test_a_file_with_data_is_copied_before_its_schema_changes(tmp_path: Path) ->
     migrate(database, FakeClock())
     Repositories(database).accounts.add("desk", at=1.0)
 
-    migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "x", lambda _db: None)))
+    migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "x", ())))
 
     copy = sqlite3.connect(next(tmp_path.glob("*.backup")))
     assert copy.execute("SELECT name FROM accounts").fetchall() == [("desk",)]
@@ -176,9 +174,7 @@ def test_the_journal_never_outgrows_its_bound(database: peewee.Database) -> None
     journal = Journal(database, kept=100)
 
     for start in range(0, 3000, 500):
-        journal.append(
-            [Entry(id=f"e-{n}", at=1.0, kind="start", address="a") for n in range(start, start + 500)]
-        )
+        journal.append([Entry(id=f"e-{n}", at=1.0, kind="start", address="a") for n in range(start, start + 500)])
 
     assert journal.search(limit=1).total_count <= 1_100
 
