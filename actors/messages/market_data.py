@@ -1,0 +1,250 @@
+"""What may be asked about markets. Times are Unix seconds, amounts base units, prices quote units."""
+
+from typing import Annotated, Any, Literal
+
+from aviary.actors.core.message import Message, Value
+from pydantic import Field, StringConstraints
+
+type Connector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+type Pair = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}$")]
+type Interval = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,2}[smhdwM]$")]
+type Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+type Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+
+DEFAULT_CONNECTOR = "sandbox"
+"""Of the documented routes, which name none: the simulated exchange."""
+
+
+class Candle(Value):
+    """One candle; `timestamp` is its beginning."""
+
+    timestamp: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quote_asset_volume: float
+    n_trades: float
+    taker_buy_base_volume: float
+    taker_buy_quote_volume: float
+
+
+class GetCandles(Message[tuple[Candle, ...]]):
+    """The newest candles of a pair, from a feed that is kept running for a while."""
+
+    connector_name: Connector = DEFAULT_CONNECTOR
+    trading_pair: Pair
+    interval: Interval = "1m"
+    max_records: int = Field(default=100, ge=1, le=5000)
+
+
+class GetHistoricalCandles(Message[tuple[Candle, ...]]):
+    """The candles between two times, asked of the exchange."""
+
+    connector_name: Connector
+    trading_pair: Pair
+    interval: Interval = "1m"
+    start_time: Moment
+    end_time: Moment
+
+
+class Prices(Value):
+    """Last traded prices by pair."""
+
+    connector: str
+    prices: dict[str, float | None]
+    timestamp: float
+
+
+class GetPrices(Message[Prices]):
+    """The last traded prices of some pairs."""
+
+    connector_name: Connector = DEFAULT_CONNECTOR
+    trading_pairs: tuple[Pair, ...] = Field(min_length=1, max_length=200)
+
+
+class FundingInfo(Value):
+    """The funding of a perpetual pair. The rate is a share of the position's value for each interval."""
+
+    trading_pair: str
+    funding_rate: float | None
+    next_funding_time: float | None
+    mark_price: float | None
+    index_price: float | None
+
+
+class GetFundingInfo(Message[FundingInfo]):
+    """The funding of a perpetual pair; `Invalid` for a connector without."""
+
+    connector_name: Connector
+    trading_pair: Pair
+
+
+class Level(Value):
+    """A price and the amount that is wanted or offered there."""
+
+    price: float
+    amount: float
+
+
+class OrderBook(Value):
+    """The best levels, best first. `age` is in seconds; `stale` data are too old to trade on."""
+
+    trading_pair: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    timestamp: float
+    age: float
+    stale: bool
+
+
+class GetOrderBook(Message[OrderBook]):
+    """The best levels of a pair's book."""
+
+    connector_name: Connector = DEFAULT_CONNECTOR
+    trading_pair: Pair
+    depth: int = Field(default=10, ge=1, le=1000)
+
+
+class BookAnswer(Value):
+    """The released server's answer to a question about a book: what was asked is repeated."""
+
+    trading_pair: str
+    is_buy: bool
+    query_volume: float | None = None
+    query_price: float | None = None
+    query_quote_volume: float | None = None
+    result_price: float | None = None
+    result_volume: float | None = None
+    result_quote_volume: float | None = None
+    average_price: float | None = None
+    timestamp: float
+
+
+class _BookQuestion(Message[BookAnswer]):
+    """What the questions about a book share."""
+
+    connector_name: Connector
+    trading_pair: Pair
+    is_buy: bool
+
+
+class GetPriceForVolume(_BookQuestion):
+    """The worst price that has to be paid, or taken, for a volume."""
+
+    volume: Positive
+
+
+class GetPriceForQuoteVolume(_BookQuestion):
+    """The worst price that has to be paid, or taken, for an amount of quote."""
+
+    quote_volume: Positive
+
+
+class GetVolumeForPrice(_BookQuestion):
+    """The volume to be had up to a price."""
+
+    price: Positive
+
+
+class GetQuoteVolumeForPrice(_BookQuestion):
+    """The amount of quote to be had up to a price."""
+
+    price: Positive
+
+
+class GetVwapForVolume(_BookQuestion):
+    """The average price for a volume."""
+
+    volume: Positive
+
+
+class AddTradingPair(Message[dict[str, Any]]):
+    """Keep a pair's book running for a while."""
+
+    connector_name: Connector
+    trading_pair: Pair
+    account_name: str | None = Field(default=None, max_length=100)
+    timeout: float = Field(default=30.0, ge=1, le=120)
+
+
+class RemoveTradingPair(Message[dict[str, Any]]):
+    """Stop a pair's book."""
+
+    connector_name: Connector
+    trading_pair: Pair
+    account_name: str | None = Field(default=None, max_length=100)
+
+
+class ListActiveFeeds(Message[dict[str, dict[str, Any]]]):
+    """The feeds that run, with the age of their data."""
+
+
+class FeedSettings(Value):
+    """How long feeds live."""
+
+    cleanup_interval: float
+    feed_timeout: float
+    description: str
+
+
+class GetFeedSettings(Message[FeedSettings]):
+    """How long feeds live."""
+
+
+class ListCandleConnectors(Message[tuple[str, ...]]):
+    """The connectors that have candles."""
+
+
+class GetBookDiagnostics(Message[dict[str, Any]]):
+    """The books of a connector: which run, and how old their data are."""
+
+    connector_name: Connector
+    account_name: str | None = Field(default=None, max_length=100)
+
+
+class RestartBooks(Message[dict[str, Any]]):
+    """Close and open every book of a connector."""
+
+    connector_name: Connector
+    account_name: str | None = Field(default=None, max_length=100)
+
+
+class Ticker(Value):
+    """The best prices of a pair."""
+
+    connector: str
+    trading_pair: str
+    best_bid: float | None
+    best_ask: float | None
+    mid: float | None
+    last: float | None
+    timestamp: float
+    age: float
+    stale: bool
+
+
+class GetTicker(Message[Ticker]):
+    """The best prices of a pair."""
+
+    connector_name: Connector = DEFAULT_CONNECTOR
+    trading_pair: Pair
+
+
+class RecentTrade(Value):
+    """A public trade."""
+
+    trade_id: str | None = None
+    price: float
+    amount: float
+    side: Literal["buy", "sell"]
+    timestamp: float
+
+
+class GetRecentTrades(Message[tuple[RecentTrade, ...]]):
+    """The newest public trades of a pair that were seen since its feed runs, oldest first."""
+
+    connector_name: Connector = DEFAULT_CONNECTOR
+    trading_pair: Pair
+    limit: int = Field(default=100, ge=1, le=1000)
