@@ -51,6 +51,8 @@ from aviary.actors.messages.market_data import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aviary.actors.core.address import Address
 
 FEED_TIMEOUT = 25.0
@@ -76,6 +78,7 @@ class MarketData(AsyncActor):
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
+        work: Coroutine[Any, Any, object]
         match message:
             case GetFeedSettings():
                 return self._settings()
@@ -259,7 +262,7 @@ class MarketData(AsyncActor):
                 trade_id=None if trade.get("trade_id") is None else str(trade["trade_id"]),
                 price=trade["price"],
                 amount=trade["amount"],
-                side=str(trade["side"]).lower(),  # type: ignore[arg-type]
+                side=str(trade["side"]).lower(),
                 timestamp=trade["timestamp"],
             )
             for trade in trades

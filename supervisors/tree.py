@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 from aviary.actors.broker import Broker
 from aviary.actors.core.events import TOPIC
-from aviary.actors.database import READERS, Database, DatabaseReader
+from aviary.actors.database import READERS, Database, DatabaseReader, a_reader
+from aviary.actors.engine_host import EngineHost
+from aviary.actors.feed_registry import FeedRegistry
 from aviary.actors.journal import JournalKeeper
+from aviary.actors.market_data import MarketData
 from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.messages.journal import KernelEventRecorded
 from aviary.actors.mqtt_link import MqttLink
 from aviary.actors.sandbox_exchange import SandboxExchange
+from aviary.actors.supervision import SupervisionDesk
+from aviary.actors.template import TemplateKeeper
 from aviary.supervisors.backoff import FEED, Backoff
+from aviary.supervisors.families.accounts import HOST
+from aviary.supervisors.families.feeds import Feeds
+from aviary.supervisors.restarter import TreeRestarter
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 
@@ -38,11 +46,11 @@ def tree_spec(settings: Settings, layout: Layout, system: System) -> SupervisorS
         park=True,
         intensity=ROOT_INTENSITY,
         period=ROOT_PERIOD,
-        children=tuple(branches(settings, layout)),
+        children=tuple(branches(settings, layout, system)),
     )
 
 
-def branches(settings: Settings, layout: Layout) -> Iterator[ChildSpec]:
+def branches(settings: Settings, layout: Layout, system: System) -> Iterator[ChildSpec]:
     """The root's children, in their order of start."""
     url = None if settings.database_url is None else settings.database_url.get_secret_value()
     yield ChildSpec("database", lambda: Database(url, layout.database), backoff=BRANCH)
@@ -61,6 +69,49 @@ def branches(settings: Settings, layout: Layout) -> Iterator[ChildSpec]:
             ),
         ),
     )
+    if settings.template:
+        yield ChildSpec("template", lambda: template(layout), backoff=BRANCH)
+    market = EngineHosts(settings, layout)
+    yield supervisor(
+        "market",
+        SupervisorSpec(
+            strategy="rest_for_one",
+            intensity=None,
+            children=(ChildSpec("host", lambda: market.make("market"), backoff=HOST),),
+        ),
+    )
+    yield supervisor("feeds", SupervisorSpec(dynamic=True, intensity=None))
+    yield ChildSpec(
+        "feed-registry", lambda: FeedRegistry(Feeds(system, MARKET_HOST), MARKET_HOST), backoff=BRANCH
+    )
+    yield ChildSpec("market-data", lambda: MarketData(MARKET_HOST), backoff=BRANCH)
+    yield ChildSpec("supervision", lambda: SupervisionDesk(a_reader, TreeRestarter(system)), backoff=BRANCH)
+
+
+MARKET_HOST = "market/host"
+"""The engine host for public data."""
+
+
+class EngineHosts:
+    """Makes the keepers of engine hosts, each with a folder and a log of its own."""
+
+    def __init__(self, settings: Settings, layout: Layout) -> None:
+        self._settings = settings
+        self._layout = layout
+
+    def make(self, name: str) -> EngineHost:
+        """The keeper of one engine host."""
+        return EngineHost(
+            self._layout.run / "hosts" / name,
+            self._layout.logs / f"host-{name}.log",
+            template="template" if self._settings.template else None,
+            sandbox="sandbox" if self._settings.sandbox else None,
+        )
+
+
+def template(layout: Layout) -> TemplateKeeper:
+    """The template's keeper."""
+    return TemplateKeeper(layout.run / "template", layout.logs / "template.log")
 
 
 def supervisor(name: str, spec: SupervisorSpec, backoff: Backoff = BRANCH) -> ChildSpec:

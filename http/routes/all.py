@@ -1,5 +1,9 @@
 """Every row of the server."""
 
-from aviary.http.routes import bot_orchestration, controllers, sandbox, scripts, supervision
+from aviary.http.routes import market_data, sandbox, supervision
 
-ROWS = (*bot_orchestration.ROWS, *controllers.ROWS, *sandbox.ROWS, *scripts.ROWS, *supervision.ROWS)
+ROWS = (
+    *market_data.ROWS,
+    *sandbox.ROWS,
+    *supervision.ROWS,
+)

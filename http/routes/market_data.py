@@ -1,6 +1,8 @@
 """Prices, books, candles, trades, funding: the released paths, then the documented ones."""
 
-from aviary.actors.core.refusal import NotFound
+from collections.abc import Mapping
+
+from aviary.actors.core.refusal import NotFound, Refusal
 from aviary.actors.messages.market_data import (
     AddTradingPair,
     GetBookDiagnostics,
@@ -26,7 +28,7 @@ from aviary.http.routing import Row
 
 DESK = "market-data"
 
-UNKNOWN = {NotFound: 400}
+UNKNOWN: Mapping[type[Refusal], int] = {NotFound: 400}
 """The released server's status for a connector or pair that does not exist, where it is in the body."""
 
 PAIR = {"pair": "trading_pair", "connector": "connector_name"}
