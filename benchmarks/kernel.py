@@ -12,7 +12,6 @@ from typing import Any
 
 import pykka
 import uvloop
-
 from aviary.actors.core.actor import AsyncActor, ThreadActor
 from aviary.actors.core.dispatcher import LoopDispatcher
 from aviary.actors.core.message import Message

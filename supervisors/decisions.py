@@ -73,9 +73,7 @@ def is_too_often(spec: SupervisorSpec, history: tuple[float, ...]) -> bool:
     return spec.intensity is not None and len(history) > spec.intensity
 
 
-def ends_supervisor(
-    auto_shutdown: AutoShutdown, child: ChildSpec, significant_left: int
-) -> bool:
+def ends_supervisor(auto_shutdown: AutoShutdown, child: ChildSpec, significant_left: int) -> bool:
     """Whether the end of `child`, which is not restarted, ends its supervisor too."""
     if not child.significant:
         return False

@@ -23,7 +23,6 @@ START_TIMEOUT = 30.0
 """Seconds a worker has to prepare."""
 
 
-
 class _Default(float):
     """What stands in a spec for a limit that was left out."""
 

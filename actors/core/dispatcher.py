@@ -40,9 +40,7 @@ class LoopDispatcher:
         self._clock = clock
         self._last_beat = clock.monotonic()
         ready: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = threading.Thread(
-            target=self._run, args=(ready,), name=f"dispatcher-{name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(ready,), name=f"dispatcher-{name}", daemon=True)
         self._thread.start()
         self._loop = ready.result(timeout=10)
 

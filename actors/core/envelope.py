@@ -96,9 +96,7 @@ class Envelope:
 
     __slots__ = ("deadline", "message", "reply")
 
-    def __init__(
-        self, message: Message[Any], reply: Reply | None = None, deadline: float | None = None
-    ) -> None:
+    def __init__(self, message: Message[Any], reply: Reply | None = None, deadline: float | None = None) -> None:
         self.message = message
         self.reply = reply
         self.deadline = deadline

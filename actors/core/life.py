@@ -18,12 +18,11 @@ from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from typing_extensions import TypeIs
-
     from aviary.actors.core.actor import Actor
     from aviary.actors.core.cell import Cell
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.system import System
+    from typing_extensions import TypeIs
 
 RELEASE_TIMEOUT = 5.0
 """Default for the seconds an ending incarnation has to let go of what it holds before its successor may start."""
@@ -528,6 +527,4 @@ async def _awaited(result: object) -> object:
 
 def _is_awaitable(result: object) -> TypeIs[Awaitable[object]]:
     # `inspect.isawaitable` finds the same, but takes longest for the plain values that most answers are.
-    return isinstance(result, CoroutineType) or (
-        not isinstance(result, _PLAIN) and isinstance(result, Awaitable)
-    )
+    return isinstance(result, CoroutineType) or (not isinstance(result, _PLAIN) and isinstance(result, Awaitable))

@@ -518,17 +518,13 @@ class System:
         if cell.parent is None and cell.address in self._cells:
             self.rest(cell, "stopped", f"{cell.address} has ended")
         if cell.parent is not None and cell.parent in self._cells:
-            self.tell(
-                cell.parent, ChildExited(address=cell.address, serial=life.serial, reason=life.reason)
-            )
+            self.tell(cell.parent, ChildExited(address=cell.address, serial=life.serial, reason=life.reason))
 
     def dead_letter(self, address: Address, envelope: Envelope, why: str) -> None:
         """Count and remember a message that was not delivered or was dropped."""
         self._dead_count += 1
         kind = type(envelope.message).__name__
-        self._dead_letters.append(
-            DeadLetter(at=self.clock.now(), address=address, message_kind=kind, reason=why)
-        )
+        self._dead_letters.append(DeadLetter(at=self.clock.now(), address=address, message_kind=kind, reason=why))
         if not envelope.message.unjournalled:
             self.record("dead_letter", address, reason=why, message_kind=kind)
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from kernel_stage import Stage, check_journal
-
 from aviary.actors.core.simulation import Simulation
+from kernel_stage import Stage, check_journal
 
 
 @pytest.fixture(params=[0, 1, 2], ids=["in order", "shuffled", "shuffled again"])

@@ -67,7 +67,11 @@ class World:
 
     def notes(self, name: str) -> list[tuple[int, int]]:
         """The notes that a child handled, each with the incarnation that did."""
-        return [(n, life) for word, who, n, life in (e for e in self.log if len(e) == 4) if who == name and word == "note"]
+        return [
+            (n, life)
+            for word, who, n, life in (e for e in self.log if len(e) == 4)
+            if who == name and word == "note"
+        ]
 
 
 class Player(AsyncActor):

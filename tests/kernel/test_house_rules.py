@@ -57,7 +57,9 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def imports_of(tree: ast.Module, *packages: str) -> list[str]:
     return [
-        name for name, _ in imports(tree) if any(name == package or name.startswith(f"{package}.") for package in packages)
+        name
+        for name, _ in imports(tree)
+        if any(name == package or name.startswith(f"{package}.") for package in packages)
     ]
 
 
@@ -159,7 +161,15 @@ def test_no_actor_knows_a_supervisor_or_the_front_end() -> None:
 
 
 def test_the_core_knows_nothing_but_the_configuration() -> None:
-    others = ["actors.engine", "actors.messages", "actors.runtimes", "persistence", "sandbox", "commands", "strategies"]
+    others = [
+        "actors.engine",
+        "actors.messages",
+        "actors.runtimes",
+        "persistence",
+        "sandbox",
+        "commands",
+        "strategies",
+    ]
     packages = [f"aviary.{other}" for other in others]
 
     assert [path for path, tree in files("actors/core/", "config/") if imports_of(tree, *packages)] == []

@@ -4,14 +4,13 @@ import asyncio
 
 import pykka
 import pytest
-from kernel_stage import SECOND, Die, Note, Odd, Player, Stage, Work
-
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.exits import Killed
 from aviary.actors.core.life import poison_alarm
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Refusal, Unavailable
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Odd, Player, Stage, Work
 
 DEADLY = ["error", "exit", "interrupt", "cancel"]
 

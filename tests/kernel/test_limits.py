@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Hashable
 
 import pytest
-from kernel_stage import SECOND, Die, Note, Player, Stage, Work
-
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.events import TOPIC, KernelEvent
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, NotFound, Unavailable
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Player, Stage, Work
 
 
 class Price(Message[None]):
@@ -246,7 +245,10 @@ def test_streams_conflate_to_the_newest_value_of_each_key_in_the_oldest_place(st
     stage.tell("sup/a", Note(n=1))
     stage.sim.settle()
 
-    assert [entry for entry in stage.world.log if entry[0] == "price"] == [("price", "BTC", 9), ("price", "ETH", -9)]
+    assert [entry for entry in stage.world.log if entry[0] == "price"] == [
+        ("price", "BTC", 9),
+        ("price", "ETH", -9),
+    ]
     assert stage.system.statistics().dead_letters == 0
     cell = stage.system.cell("sup/a")
     assert cell is not None
@@ -258,7 +260,9 @@ def test_streams_conflate_to_the_newest_value_of_each_key_in_the_oldest_place(st
 
 def test_an_ask_is_never_conflated(stage: Stage) -> None:
     up(stage)
-    asked = [stage.sim.loop.create_task(stage.system.ask("sup/a", Price(pair="B", value=n), timeout=1)) for n in (1, 2)]
+    asked = [
+        stage.sim.loop.create_task(stage.system.ask("sup/a", Price(pair="B", value=n), timeout=1)) for n in (1, 2)
+    ]
     stage.sim.settle()
 
     assert [stage.finish(task) for task in asked] == [None, None]

@@ -3,12 +3,11 @@
 from collections.abc import Hashable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from aviary.actors.core.envelope import Envelope, ThreadReply
 from aviary.actors.core.mailbox import CONTROL_CAPACITY, Fenced, Mailbox, MailboxClosed, MailboxFull
 from aviary.actors.core.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
 
 CAPACITY = 5
 
@@ -29,7 +28,9 @@ class Keyed(Plain):
 
 
 steps = st.lists(
-    st.sampled_from(["plain", "plain", "control", "a", "b", "ask a", "take", "take", "give back", "close", "open"]),
+    st.sampled_from(
+        ["plain", "plain", "control", "a", "b", "ask a", "take", "take", "give back", "close", "open"]
+    ),
     max_size=60,
 )
 

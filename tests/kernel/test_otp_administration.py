@@ -4,8 +4,6 @@ import itertools
 from typing import Any
 
 import pytest
-from kernel_stage import SECOND, Die, Note, Player, Stage
-
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Unavailable
 from aviary.supervisors.backoff import Backoff
@@ -19,6 +17,7 @@ from aviary.supervisors.messages import (
     WhichChildren,
 )
 from aviary.supervisors.spec import ChildSpec, InvalidSpec, SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Player, Stage
 
 
 def test_child_adm(stage: Stage) -> None:
@@ -42,7 +41,12 @@ def test_child_adm(stage: Stage) -> None:
     assert stage.ask("sup", RestartChild(name="a")).incarnation == 2
     stage.ask("sup", TerminateChild(name="a"))
     assert stage.ask("sup", DeleteChild(name="a")) is None
-    for message in (TerminateChild(name="a"), RestartChild(name="a"), DeleteChild(name="a"), GetChildSpec(name="a")):
+    for message in (
+        TerminateChild(name="a"),
+        RestartChild(name="a"),
+        DeleteChild(name="a"),
+        GetChildSpec(name="a"),
+    ):
         with pytest.raises(NotFound, match="no child 'a'"):
             stage.ask("sup", message)
     assert stage.ask("sup", StartChild(spec=a)).incarnation == 1

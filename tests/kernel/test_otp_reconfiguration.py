@@ -3,18 +3,19 @@
 import dataclasses
 
 import pytest
-from kernel_stage import SECOND, Die, Note, Stage
-
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.refusal import Invalid, Unavailable
 from aviary.supervisors.messages import GetChildSpec, Reconfigure, RestartChild, TerminateChild
 from aviary.supervisors.spec import AutoShutdown, InvalidSpec, SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Stage
 
 
 def test_code_change_and_its_map_form(stage: Stage) -> None:
     stage.up(SupervisorSpec(children=stage.children("kept removed")))
     new = SupervisorSpec(
-        strategy="one_for_all", intensity=7, children=(*stage.children("added"), stage.child("kept", restart="transient"))
+        strategy="one_for_all",
+        intensity=7,
+        children=(*stage.children("added"), stage.child("kept", restart="transient")),
     )
 
     stage.ask("sup", Reconfigure(spec=new))
@@ -36,7 +37,9 @@ def test_code_change_of_what_is_invalid_keeps_the_old_specs(stage: Stage) -> Non
     with pytest.raises(Invalid, match="at most 400"):
         deep = "sup"
         for _ in range(3):
-            stage.ask(deep, Reconfigure(spec=SupervisorSpec(children=(stage.nested("x" * 100, SupervisorSpec()),))))
+            stage.ask(
+                deep, Reconfigure(spec=SupervisorSpec(children=(stage.nested("x" * 100, SupervisorSpec()),)))
+            )
             stage.ask(deep, RestartChild(name="x" * 100))
             deep += "/" + "x" * 100
         stage.ask(deep, Reconfigure(spec=SupervisorSpec(intensity=9, children=stage.children("y" * 100))))
@@ -115,7 +118,7 @@ def test_significant_upgrade_never_any_all(
 
 @pytest.mark.parametrize("significant", [False, True])
 def test_significant_upgrade_child(stage: Stage, *, significant: bool) -> None:
-    def spec(flag: bool) -> SupervisorSpec:  # noqa: FBT001
+    def spec(flag: bool) -> SupervisorSpec:
         children = stage.children("a", restart="transient", significant=flag)
         return SupervisorSpec(auto_shutdown="any_significant", children=children)
 

@@ -3,13 +3,12 @@
 import logging
 
 import pytest
-from kernel_stage import Die, Stage
-
 from aviary.actors.core.exits import Crash, Escalated, Exit, Hung, Killed, Normal, Shutdown
 from aviary.actors.core.refusal import Unavailable
 from aviary.supervisors.decisions import is_restarted
 from aviary.supervisors.messages import RestartChild, StartChild
 from aviary.supervisors.spec import ChildSpec, Restart, SupervisorSpec
+from kernel_stage import Die, Stage
 
 REASONS = {"normal": "ended", "shutdown": "shut down", "error": "ValueError: error"}
 

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from types import FrameType
 
 import pytest
-from kernel_stage import SECOND, Die, Note, Player, Stage
-
 from aviary.actors.core.life import Stop
 from aviary.actors.core.simulation import Simulation
 from aviary.supervisors.messages import CountChildren, StartChild, TerminateChild
 from aviary.supervisors.spec import ChildSpec, Strategy, SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Player, Stage
 
 
 def test_child_unlink(stage: Stage) -> None:
@@ -142,7 +141,7 @@ def start_and_kill(count: int) -> int:
                 await stage.system.ask("sup", StartChild(spec=spec), timeout=10)
             for i in range(count):
                 stage.tell(f"sup/c{i}", Die(how="normal"))
-            while (await stage.system.ask("sup", CountChildren(), timeout=10)).specs:
+            while (await stage.system.ask("sup", CountChildren(), timeout=10)).specs:  # noqa: ASYNC110 - time is virtual
                 await asyncio.sleep(0.01)
 
         return lines(lambda: sim.run(play()))
@@ -209,5 +208,3 @@ def test_format_log_1_and_2(stage: Stage, caplog: pytest.LogCaptureFixture) -> N
     assert len(event.reason) == 300
     assert "second line" in event.detail
     assert [record.getMessage().count("\n") for record in caplog.records] == [0]
-
-

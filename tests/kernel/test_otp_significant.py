@@ -1,11 +1,10 @@
 """OTP's supervisor_SUITE, group "significant": the cases keep their names."""
 
 import pytest
-from kernel_stage import SECOND, Die, Stage
-
 from aviary.actors.core.refusal import Invalid
 from aviary.supervisors.messages import StartChild, TerminateChild
 from aviary.supervisors.spec import AutoShutdown, InvalidSpec, SupervisorSpec
+from kernel_stage import SECOND, Die, Stage
 
 
 def end(stage: Stage, name: str, how: str = "normal") -> None:

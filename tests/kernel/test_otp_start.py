@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from kernel_stage import Note, Player, Stage, returning
-
 from aviary.actors.core.life import Ignore
 from aviary.actors.core.refusal import Conflict, Unavailable
 from aviary.supervisors.backoff import IMMEDIATE, Backoff
@@ -18,6 +16,7 @@ from aviary.supervisors.messages import (
 )
 from aviary.supervisors.spec import ChildSpec, InvalidSpec, SupervisorSpec
 from aviary.supervisors.supervisor import Supervisor
+from kernel_stage import Note, Player, Stage, returning
 
 DYNAMIC = SupervisorSpec(dynamic=True)
 
@@ -158,7 +157,9 @@ def raising(error: BaseException) -> Any:
     [raising(ValueError("no")), raising(SystemExit(2)), returning(None), returning("pid")],
     ids=["raises", "exits", "nothing", "text"],
 )
-def test_sup_start_child_returns_error_and_its_simple_form(stage: Stage, spec: SupervisorSpec, factory: Any) -> None:
+def test_sup_start_child_returns_error_and_its_simple_form(
+    stage: Stage, spec: SupervisorSpec, factory: Any
+) -> None:
     stage.up(spec)
 
     with pytest.raises(Unavailable, match="did not start"):

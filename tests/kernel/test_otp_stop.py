@@ -3,11 +3,10 @@
 import itertools
 
 import pytest
-from kernel_stage import SECOND, Die, Stage, Stubborn
-
 from aviary.actors.core.life import Stop
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
+from kernel_stage import SECOND, Die, Stage, Stubborn
 
 
 def stop(stage: Stage) -> float:
@@ -114,6 +113,24 @@ def test_a_stop_that_a_dying_child_did_not_live_to_take_is_not_meant_for_its_suc
 
     assert stage.lives("a", "b") == [2, 2]
     assert all(event.reason != "shut down" for event in stage.events("stop") if event.incarnation == 2)
+
+
+def test_an_end_that_is_told_late_does_not_interrupt_a_release_that_has_begun(stage: Stage) -> None:
+    stage.world.stops["a"] = 1.0
+    stage.up(SupervisorSpec(children=stage.children("a")))
+    cell = stage.system.cell("sup/a")
+    assert cell is not None
+    life = cell.life
+    assert life is not None
+    stage.do("sup/a", Die(how="error"))
+
+    # What another thread's call to `end` would leave behind on this loop.
+    life._interrupt()
+    stage.sim.advance(1.1)
+
+    assert stage.world.did("stop") == ["a"]
+    assert stage.events("release_failed") == []
+    assert stage.lives("a") == [2]
 
 
 def test_a_stop_that_reaches_nobody_is_not_kept_for_the_next_life(stage: Stage) -> None:

@@ -1,11 +1,10 @@
 """OTP's supervisor_SUITE, group "strategies": the cases keep their names."""
 
 import pytest
-from kernel_stage import SECOND, Die, Note, Stage
-
 from aviary.actors.core.refusal import Unavailable
 from aviary.supervisors.messages import GetChildSpec, StartChild, TerminateChild
 from aviary.supervisors.spec import Strategy, SupervisorSpec
+from kernel_stage import SECOND, Die, Note, Stage
 
 NAMES = "zeta alpha mike"
 

@@ -3,10 +3,6 @@
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kernel_stage import SECOND, Die, Note, Stage
-
 from aviary.actors.core.cell import CellView
 from aviary.actors.core.life import parked_alarm
 from aviary.actors.core.refusal import NotFound, Unavailable
@@ -15,6 +11,9 @@ from aviary.supervisors.boot import Tree
 from aviary.supervisors.decisions import is_too_often, recent
 from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
+from hypothesis import given
+from hypothesis import strategies as st
+from kernel_stage import SECOND, Die, Note, Stage
 
 curves = st.builds(
     lambda first, factor, more, jitter, reset: Backoff(first, factor, first + more, jitter, reset),
@@ -64,7 +63,7 @@ def test_only_a_healthy_life_starts_the_count_anew(curve: Backoff, previous: int
     ],
 )
 def test_what_is_no_curve_is_refused(fields: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="curve|jitter"):
+    with pytest.raises(ValueError, match=r"curve|jitter"):
         Backoff(**fields)
 
 

@@ -6,8 +6,6 @@ from collections import Counter
 from random import Random
 
 import pytest
-from kernel_stage import Die, Note, Player, Stage, Work, check_journal
-
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.events import TOPIC, KernelEvent
 from aviary.actors.core.message import Message
@@ -16,6 +14,7 @@ from aviary.actors.core.simulation import Simulation
 from aviary.supervisors.backoff import IMMEDIATE, Backoff
 from aviary.supervisors.messages import RestartChild, TerminateChild, WhichChildren
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from kernel_stage import Die, Note, Player, Stage, Work, check_journal
 
 SEEDS = 100
 STORM = 40.0
@@ -99,7 +98,9 @@ class Storm:
             case 0 | 1:
                 self.system.tell(address, Die(how=chance.choice(FAULTS)))
             case 2:
-                self.system.tell(address, Work(seconds=chance.choice([-1.0, 0.5]), end=chance.choice(["done", "error"])))
+                self.system.tell(
+                    address, Work(seconds=chance.choice([-1.0, 0.5]), end=chance.choice(["done", "error"]))
+                )
             case 3:
                 bad: list[object] = [ValueError("start"), SystemExit(1), asyncio.CancelledError(), "hang", 0.5]
                 self.stage.world.starts[name].append(chance.choice(bad))

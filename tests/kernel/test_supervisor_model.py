@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kernel_stage import Die, Stage, check_journal
-
 from aviary.actors.core.refusal import Refusal
 from aviary.actors.core.simulation import Simulation
 from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from kernel_stage import Die, Stage, check_journal
 
 PERIOD = 10.0
 
@@ -271,7 +270,9 @@ class SupervisorMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), delete=st.booleans(), outcomes=scripts)
-    def an_absent_child_is_restarted_or_deleted(self, data: st.DataObject, outcomes: list[str], *, delete: bool) -> None:
+    def an_absent_child_is_restarted_or_deleted(
+        self, data: st.DataObject, outcomes: list[str], *, delete: bool
+    ) -> None:
         path = self.pick(data, leaf=None, running=False)
         if path is None:
             return

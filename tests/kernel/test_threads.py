@@ -9,11 +9,10 @@ from typing import Any
 
 import pykka
 import pytest
-from kernel_stage import check_journal
-
 from aviary.actors.core import watchdog
 from aviary.actors.core.actor import AsyncActor, ThreadActor
 from aviary.actors.core.cell import CellSettings
+from aviary.actors.core.dispatcher import LoopDispatcher
 from aviary.actors.core.envelope import Envelope
 from aviary.actors.core.events import TOPIC
 from aviary.actors.core.life import Stop
@@ -25,6 +24,7 @@ from aviary.supervisors.backoff import IMMEDIATE
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.messages import StartChild, TerminateChild
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from kernel_stage import check_journal
 
 DEADLINE = 20.0
 
@@ -267,6 +267,8 @@ def test_a_stuck_loop_is_replaced_and_only_the_blocking_message_is_to_blame(
     live.start("bystander", Looping)
     live.start("elsewhere", Other)
     assert live.ask("bystander", Note()) == 1
+    dispatcher = live.system.dispatcher("work")
+    assert isinstance(dispatcher, LoopDispatcher)
 
     with pytest.raises(ActorCrashed):
         live.ask("stuck", Block())
@@ -277,6 +279,12 @@ def test_a_stuck_loop_is_replaced_and_only_the_blocking_message_is_to_blame(
     hung = {event.address: event.message_kind for event in live.system.events() if event.kind == "hung"}
     assert hung == {"stuck": "Block", "bystander": None}
     assert [letter.message_kind for letter in live.system.dead_letters()] == ["Block"]
+    assert live.system.statistics().abandoned_threads == 1
+
+    live.gate.go.set()
+    dispatcher.thread.join(DEADLINE)
+    assert live.system.statistics().abandoned_threads == 0
+    assert live.gate.handled == [0] * 4
 
 
 def test_a_blocking_ask_has_a_deadline_and_is_refused_on_a_loop(live: Live) -> None:
