@@ -1,5 +1,7 @@
 """Which connectors there are, and what each of them wants to know: needs no connection and no keys."""
 
+import asyncio
+import importlib
 from typing import Any
 
 from aviary.actors.core.port_errors import PortRefusal
@@ -13,6 +15,18 @@ def settings_of(connector: str) -> ConnectorSetting:
     if settings is None or settings.uses_gateway_generic_connector():
         raise PortRefusal("not_found", f"there is no connector {connector}", field="connector_name")
     return settings
+
+
+async def load(connector: str) -> None:
+    """Import a connector's code, in a thread: some of it takes seconds.
+
+    `unsupported` if it needs a package that is not installed.
+    """
+    settings = settings_of(connector)
+    try:
+        await asyncio.to_thread(importlib.import_module, settings.module_path())
+    except ModuleNotFoundError as error:
+        raise PortRefusal("unsupported", f"{connector} needs the package {error.name}") from error
 
 
 async def list_connectors() -> list[str]:

@@ -15,7 +15,7 @@ from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.core.port_server import PortServer
 from aviary.actors.engine import credentials
 from aviary.actors.engine.announcements import Announcer
-from aviary.actors.engine.catalogue import settings_of
+from aviary.actors.engine.catalogue import load, settings_of
 from aviary.actors.engine.notation import balances_of, positions_of
 from aviary.actors.engine.outcomes import REQUEST_ERRORS, OutcomeUnknown, definite_no, error_text
 from aviary.config.clock import Clock
@@ -82,6 +82,7 @@ class Connections:
         Its keys are either given, or read from the account's folder. An open one of the same name is closed
         first, so this also changes keys.
         """
+        await load(connector_name)
         values = await _keys(connector_name, keys, password, account_dir)
         await self.close_connector(connector_name)
         connector = build(connector_name, values, trading_pairs)
@@ -115,6 +116,7 @@ class Connections:
         Refused as `rejected` with the exchange's text, as `invalid`, or as `unavailable` if the exchange says
         nothing.
         """
+        await load(connector_name)
         connector = build(connector_name, credentials.validated(connector_name, keys), [])
         with exchange_errors(connector_name):
             async with asyncio.timeout(REQUEST_TIMEOUT):

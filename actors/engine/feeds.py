@@ -5,6 +5,7 @@ Topics are `feed/<kind>/<connector>/<pair>[/<interval>]`; the payload is seriali
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -79,8 +80,8 @@ class Feeds:
     ) -> str:
         """Open a feed, or find it open; its topic.
 
-        `min_interval` is the least number of seconds between two events. Unknown connectors, pairs and
-        intervals are refused.
+        `min_interval` is the least number of seconds between two events; it and `depth` are those of whoever
+        opened the feed first. Unknown connectors, pairs and intervals are refused.
         """
         if kind not in KINDS:
             raise PortRefusal("invalid", f"there is no feed of the kind {kind}", field="kind")
@@ -95,8 +96,9 @@ class Feeds:
         if topic in self._feeds:
             return topic
         feed, stream = self._make(kind, connector_name, trading_pair, interval, depth, symbols)
-        task = self._spawn(self._run(path, feed, min_interval), topic)
+        task = asyncio.create_task(self._run(path, feed, min_interval), name=topic)
         self._feeds[topic] = _Open(feed, task, stream)
+        task.add_done_callback(lambda done: self._ended([topic], done))
         return topic
 
     async def close_feed(self, topic: str) -> bool:
@@ -179,10 +181,33 @@ class Feeds:
             connector._set_trading_pair_symbol_map(symbols)  # noqa: SLF001
             stream = PairStream(connector, trading_pair, self._clock, self._ticker)
             stream.open()
-            self._streams[key] = (stream, self._spawn(stream.watch(), "/".join(key)))
+            task = asyncio.create_task(stream.watch(), name="/".join(key))
+            self._streams[key] = (stream, task)
+            task.add_done_callback(lambda done: self._ended(self._topics_of(key), done))
         stream, _ = self._streams[key]
         stream.users += 1
         return stream
+
+    def _topics_of(self, key: tuple[str, str]) -> list[str]:
+        return [topic for topic, opened in self._feeds.items() if opened.stream == key]
+
+    def _ended(self, topics: list[str], task: asyncio.Task[None]) -> None:
+        # A feed that fails is closed and says so; whoever wants it opens it anew. No other feed is touched.
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        logging.getLogger(__name__).error("%s failed", task.get_name(), exc_info=error)
+        for topic in topics:
+            status = {
+                "state": "failed",
+                "detail": type(error).__name__,
+                "heard_at": None,
+                "sent_at": self._clock.now(),
+            }
+            self._server.push(topic.replace("feed/", "feed_status/", 1), orjson.dumps(status))
+            self._spawn(self._drop(topic), f"closing {topic}")
+
+    async def _drop(self, topic: str) -> None:
+        await self.close_feed(topic)
 
     async def _leave(self, key: tuple[str, str]) -> None:
         stream, task = self._streams[key]

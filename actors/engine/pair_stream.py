@@ -109,5 +109,9 @@ class PairStream:
         self._waiting_since = self._clock.monotonic()
         self._patience = min(self._patience * 2, STALL_LIMIT_MAX)
         self._seen_socket = None
-        await self._connector.stop_network()
-        await self._connector.start_network()
+        try:
+            await self._connector.stop_network()
+            await self._connector.start_network()
+        except REQUEST_ERRORS:
+            # Tried again when the patience is over; the silence is reported meanwhile.
+            return

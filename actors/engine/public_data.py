@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from aviary.actors.core.port_errors import PortRefusal
-from aviary.actors.engine.catalogue import settings_of
+from aviary.actors.engine.catalogue import load, settings_of
 from aviary.actors.engine.connections import REQUEST_TIMEOUT, exchange_errors
 from aviary.actors.engine.notation import clean, rule_of
 from aviary.config.clock import Clock
@@ -45,12 +45,14 @@ class PublicData:
 
     async def order_types(self, connector_name: str) -> list[str]:
         """Order types the connector supports."""
+        await load(connector_name)
         return [kind.name for kind in self.connector(connector_name).supported_order_types()]
 
     async def trading_rules(
         self, connector_name: str, trading_pairs: list[str] | None = None
     ) -> dict[str, dict[str, Any]]:
         """Trading rules by pair."""
+        await load(connector_name)
         connector = self.connector(connector_name)
         read_at = self._rules_at.get(connector_name)
         if read_at is None or self._clock.monotonic() - read_at > RULES_LIFE:
@@ -66,6 +68,7 @@ class PublicData:
 
     async def all_trading_pairs(self, connector_name: str) -> list[str]:
         """Every pair the exchange trades."""
+        await load(connector_name)
         with exchange_errors(connector_name):
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 pairs = await self.connector(connector_name).all_trading_pairs()
@@ -85,6 +88,7 @@ class PublicData:
 
     async def funding_info(self, connector_name: str, trading_pair: str) -> dict[str, Any]:
         """The funding of a perpetual pair, asked of the exchange."""
+        await load(connector_name)
         connector = self.connector(connector_name)
         if not hasattr(connector, "get_funding_info"):
             raise PortRefusal("unsupported", f"{connector_name} has no funding", field="connector_name")

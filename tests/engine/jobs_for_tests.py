@@ -33,6 +33,16 @@ def stay(spec: dict[str, Any]) -> int:
     return 0
 
 
+def hang(spec: dict[str, Any]) -> int:
+    """Serve nothing and never come back, as foreign code can."""
+    from aviary.actors.engine.host import _end_with_the_server
+
+    _end_with_the_server(spec["port_fd"])
+    Path(spec["report"]).write_text("hanging")
+    while True:
+        pass
+
+
 def crash(spec: dict[str, Any]) -> int:
     """Crash."""
     raise RuntimeError(f"as asked: {spec['why']}")

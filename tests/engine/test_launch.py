@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from aviary.actors.core.port_process import ChildProcess
-from aviary.actors.engine.launch import Job, Template, launch
+from aviary.actors.engine.launch import HOST_ENTRY, Job, Template, launch, launch_with_port
+from aviary.config.clock import SystemClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -199,6 +200,29 @@ asyncio.run(main())
     assert adopted is not None
     adopted.kill()
     await asyncio.wait_for(adopted.exited(), DEADLINE)
+
+
+async def test_a_host_ends_in_good_order_when_its_server_hangs_up(
+    maybe_template: Template | None, tmp_path: Path
+) -> None:
+    job = Job(HOST_ENTRY, tmp_path / "host", tmp_path / "host.log")
+    port, process = await launch_with_port(maybe_template, job, SystemClock())
+    assert await port.call("open_connectors", DEADLINE) == []
+
+    port.close()
+
+    assert await ended(process) == 0
+
+
+async def test_a_process_that_hangs_in_foreign_code_ends_with_its_server_all_the_same(
+    template: Template, tmp_path: Path
+) -> None:
+    port, process = await launch_with_port(template, job(tmp_path, "hang"), SystemClock())
+    await until((tmp_path / "report").exists)
+
+    port.close()
+
+    assert await ended(process) == 70
 
 
 async def test_a_process_whose_server_dies_before_its_job_is_sent_ends_without_doing_anything(
