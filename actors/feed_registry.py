@@ -156,7 +156,7 @@ def key_of(name: str) -> FeedKey | None:
     connector, pair, *interval = rest
     try:
         return FeedKey(
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             connector=connector,
             trading_pair=pair,
             interval=interval[0] if interval else None,

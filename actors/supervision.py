@@ -22,6 +22,9 @@ from aviary.actors.messages.supervision import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aviary.persistence.journal import Entry
+    from aviary.persistence.values import Page
+
 READ_TIMEOUT = 10.0
 """Seconds that a search in the journal may take."""
 
@@ -62,7 +65,7 @@ class SupervisionDesk(AsyncActor):
                 return super().receive(message)
 
     async def _journal(self, wanted: ListJournal) -> dict[str, Any]:
-        page = await self.ask(
+        page: Page[Entry] = await self.ask(
             self._reader(),
             Fetch(
                 work=lambda r: r.journal.search(

@@ -1,9 +1,12 @@
 """Every row of the server."""
 
-from aviary.http.routes import market_data, sandbox, supervision
+from aviary.http.routes import bot_orchestration, controllers, market_data, sandbox, scripts, supervision
 
 ROWS = (
+    *bot_orchestration.ROWS,
+    *controllers.ROWS,
     *market_data.ROWS,
     *sandbox.ROWS,
+    *scripts.ROWS,
     *supervision.ROWS,
 )

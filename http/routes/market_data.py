@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import NotFound, Refusal
 from aviary.actors.messages.market_data import (
     AddTradingPair,
+    BookAnswer,
     GetBookDiagnostics,
     GetCandles,
     GetFeedSettings,
@@ -34,7 +36,7 @@ UNKNOWN: Mapping[type[Refusal], int] = {NotFound: 400}
 PAIR = {"pair": "trading_pair", "connector": "connector_name"}
 """The documented paths' names."""
 
-QUESTIONS = {
+QUESTIONS: Mapping[str, type[Message[BookAnswer]]] = {
     "price-for-volume": GetPriceForVolume,
     "price-for-quote-volume": GetPriceForQuoteVolume,
     "volume-for-price": GetVolumeForPrice,
