@@ -21,12 +21,12 @@ from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, read_settings
 from aviary.http.app import create_app
 from aviary.http.routes.all import ROWS
-from aviary.supervisors.boot import Tree
-from aviary.supervisors.tree import tree_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
+
+    from aviary.supervisors.boot import Tree
 
 log = logging.getLogger("aviary.server")
 
@@ -110,7 +110,7 @@ async def run_until_stopped(settings: Settings, layout: Layout) -> None:
     host, port = runner.addresses[0][:2]
     note_server(layout, host, port)
     log.info("serving on http://%s:%d, data in %s", host, port, layout.home)
-    tree = Tree(system, tree_spec(settings, layout, system))
+    tree = await asyncio.to_thread(plant, settings, layout, system)
     starting = asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop)
     starting.add_done_callback(_tell_start)
     try:
@@ -128,6 +128,14 @@ async def run_until_stopped(settings: Settings, layout: Layout) -> None:
         system.shutdown()
         layout.server_record.unlink(missing_ok=True)
         log.info("stopped")
+
+
+def plant(settings: Settings, layout: Layout, system: System) -> Tree:
+    """The tree, not started yet. What it imports takes longer than the first answer may."""
+    from aviary.supervisors.boot import Tree
+    from aviary.supervisors.tree import tree_spec
+
+    return Tree(system, tree_spec(settings, layout, system))
 
 
 def _tell_start(starting: Future[None]) -> None:
