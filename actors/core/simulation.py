@@ -43,6 +43,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     """An event loop on virtual time, with a seeded order among what is ready."""
 
     _ready: deque[Any]
+    _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self, clock: FakeClock, order: Random | None) -> None:
         self._virtual = clock
@@ -52,6 +53,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds."""
         return self._virtual.monotonic()
+
+    def is_busy(self) -> bool:
+        """Whether anything else than the task that asks is ready to run, or due at this moment."""
+        return bool(self._ready) or any(timer.when() <= self.time() for timer in self._scheduled[:1])
 
     def _run_once(self) -> None:
         if self._order is not None and len(self._ready) > 1:
@@ -94,12 +99,17 @@ class Simulation:
         """Run everything that is due within `seconds` of virtual time."""
         self.run(asyncio.sleep(seconds))
 
-    def settle(self, turns: int = 200) -> None:
-        """Run what is ready now, and what that makes ready, without letting time pass."""
+    def settle(self, turns: int = 10_000) -> None:
+        """Run what is ready now, and what that makes ready, without letting time pass.
+
+        Ends when nothing is ready any more, or after `turns` of the loop: some things go on for ever.
+        """
 
         async def turn() -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
+                if not self.loop.is_busy():
+                    return
 
         self.run(turn())
 
