@@ -68,6 +68,7 @@ class Connections:
         self._clock = clock
         self._ticker = ticker
         self._open: dict[str, Connection] = {}
+        self._changing = asyncio.Lock()
 
     async def open_connector(
         self,
@@ -84,16 +85,21 @@ class Connections:
         """
         await load(connector_name)
         values = await _keys(connector_name, keys, password, account_dir)
-        await self.close_connector(connector_name)
-        connector = build(connector_name, values, trading_pairs)
-        connection = Connection(connector_name, connector)
-        connection.announcer = Announcer(connector_name, connector, self._server.push)
-        self._open[connector_name] = connection
-        self._ticker.add(connector)
+        async with self._changing:
+            await self._close(connector_name)
+            connector = build(connector_name, values, trading_pairs)
+            connection = Connection(connector_name, connector)
+            connection.announcer = Announcer(connector_name, connector, self._server.push)
+            self._open[connector_name] = connection
+            self._ticker.add(connector)
         return self._status(connection)
 
     async def close_connector(self, connector_name: str) -> bool:
         """Stop a connector and forget its keys; whether it was open. Its orders are left alone."""
+        async with self._changing:
+            return await self._close(connector_name)
+
+    async def _close(self, connector_name: str) -> bool:
         connection = self._open.pop(connector_name, None)
         if connection is None:
             return False

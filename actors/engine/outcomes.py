@@ -45,7 +45,8 @@ def definite_no(error: BaseException) -> str | None:
         if body.get("code") in UNDECIDED_CODES:
             return None
         return str(body.get("msg") or body.get("message") or text)
-    return text or f"HTTP status {status}"
+    # hummingbot puts N/A in place of a page: something in between answered, not the exchange.
+    return text if text not in {"", "N/A"} else None
 
 
 def error_text(error: BaseException) -> str:

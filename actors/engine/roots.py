@@ -31,9 +31,10 @@ def settle_in(folder: Path) -> None:
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     link = folder / "hummingbot"
-    if not link.exists():
-        # A link that leads nowhere is left from another installation.
+    if link.is_symlink() and link.resolve() != PACKAGE.resolve():
+        # Left from another installation.
         link.unlink(missing_ok=True)
+    if not link.exists():
         with contextlib.suppress(FileExistsError):
             link.symlink_to(PACKAGE)
     os.chdir(folder)

@@ -20,7 +20,6 @@ def answered(status: int, body: str) -> OSError:
         (400, '{"code": -2010, "msg": "Account has insufficient balance."}', "Account has insufficient balance."),
         (400, '{"code": -1013, "msg": "Filter failure: LOT_SIZE"}', "Filter failure: LOT_SIZE"),
         (401, '{"code": -2015, "msg": "Invalid API-key."}', "Invalid API-key."),
-        (403, "N/A", "N/A"),
         (422, '{"message": "size too small"}', "size too small"),
         (404, "[1, 2]", "[1, 2]"),
     ],
@@ -36,6 +35,7 @@ def test_a_request_that_was_understood_and_turned_down_is_a_definite_no(
     [
         answered(500, '{"code": -1000, "msg": "unknown"}'),
         answered(502, "Bad Gateway"),
+        answered(403, "N/A"),
         answered(503, '{"code": -2010, "msg": "even with such a code"}'),
         answered(429, '{"code": -1003, "msg": "Too many requests"}'),
         answered(418, '{"code": -1003, "msg": "banned"}'),
