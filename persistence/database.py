@@ -136,6 +136,6 @@ def reachable(database: peewee.Database) -> Iterator[None]:
 def _passes(database: peewee.Database, error: peewee.DatabaseError | peewee.InterfaceError) -> bool:
     if not isinstance(database, peewee.SqliteDatabase):
         return True
-    cause = error.args[0] if error.args else None
+    cause = getattr(error, "orig", None)
     # The low byte is the primary code, the rest the extended one.
     return isinstance(cause, sqlite3.Error) and (cause.sqlite_errorcode & 0xFF) in PASSING_TROUBLE

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,12 +108,18 @@ def back_up(database: peewee.Database, number: int) -> Path | None:
         return None
     source = Path(str(database.database))
     target = source.with_name(f"{source.name}.schema-{number}.backup")
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    with closing(sqlite3.connect(unfinished)) as copy:
-        database.connection().backup(copy)  # type: ignore[no-untyped-call]
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
+    # Two servers that start at once each make a copy of their own; the last one gets the name.
+    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", dir=target.parent)
+    unfinished = Path(name)
+    try:
+        with closing(sqlite3.connect(unfinished)) as copy:
+            database.connection().backup(copy)  # type: ignore[no-untyped-call]
+        os.fsync(handle)
+    except BaseException:
+        unfinished.unlink()
+        raise
+    finally:
+        os.close(handle)
     unfinished.replace(target)
     return target
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import peewee
 import pytest
 from aviary.config.clock import FakeClock
+from aviary.persistence.alarms import AlarmRecord
 from aviary.persistence.bots import Bot, BotRun, Performance
 from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, open_database, reachable
 from aviary.persistence.jobs import Job
@@ -232,3 +233,85 @@ def test_what_was_acknowledged_before_a_kill_is_there_afterwards(step: int, tmp_
         if word.startswith("o"):
             assert order.state == "open"
     database.close()
+
+
+def test_the_journal_is_searched_by_branch_crash_and_time(records: Repositories) -> None:
+    records.journal.append(
+        [
+            Entry(id="1", at=1.0, kind="crash", address="bots/mm_1", crash_id="x"),
+            Entry(id="2", at=2.0, kind="start", address="bots/mm_1/child"),
+            Entry(id="3", at=3.0, kind="start", address="bots/MM_1/child"),
+            Entry(id="4", at=4.0, kind="start", address="bots/mmx1/child"),
+        ]
+    )
+
+    def found(**wanted: object) -> list[str]:
+        return [entry.id for entry in records.journal.search(limit=10, **wanted).data]  # type: ignore[arg-type]
+
+    assert found(address="bots/mm_1") == ["2", "1"]
+    assert found(crash_id="x") == ["1"]
+    assert found(since=2.0, until=3.0) == ["3", "2"]
+    assert found(kind="start", address="bots\0") == []
+
+
+def test_a_server_that_never_lives_long_keeps_the_journal_in_its_bounds(database: peewee.Database) -> None:
+    for life in range(60):
+        entries = [Entry(id=f"{life}-{n}", at=1.0, kind="crash", address="a") for n in range(5)]
+        Journal(database, kept=100).append(entries)
+
+    assert Journal(database).search(limit=1).total_count == 100
+
+
+def test_an_entry_of_any_text_and_length_is_kept(records: Repositories) -> None:
+    odd = "\0\udcff" + "x" * 5_000
+
+    records.journal.append([Entry(id="1", at=1.0, kind="k" * 300, address="a" * 900, reason=odd, detail=odd)])
+
+    kept = records.journal.search(limit=1).data[0]
+    assert kept.detail == "\\0\\udcff" + "x" * 5_000
+
+
+def test_reports_of_performance_stay_in_their_bounds(
+    database: peewee.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aviary.persistence.bots.PERFORMANCE_KEPT", 10)
+    for life in range(30):
+        report = Performance(bot_name="mm", controller_id="c", at=float(life), performance={})
+        Repositories(database).bots.record_performance(report)
+
+    reports = Repositories(database).bots.performance(limit=100)
+    assert [report.at for report in reports] == [float(at) for at in range(29, 19, -1)]
+
+
+def test_jobs_that_ended_are_forgotten_before_those_that_run(
+    records: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aviary.persistence.jobs.KEPT", 3)
+    records.jobs.save(Job(id="old", kind="deploy", subject="mm", step="a", updated_at=0.0))
+    for n in range(6):
+        records.jobs.save(Job(id=f"j-{n}", kind="stop", subject="mm", step="z", state="done", updated_at=float(n)))
+
+    assert [job.id for job in records.jobs.unfinished()] == ["old"]
+    assert [n for n in range(6) if records.jobs.get(f"j-{n}") is not None] == [3, 4, 5]
+
+
+def test_alarms_outlive_the_process_that_raised_them(records: Repositories) -> None:
+    disk = AlarmRecord(name="disk", message="95 % full", since=1.0)
+    records.alarms.save(disk)
+    records.alarms.save(disk.model_copy(update={"message": "96 % full", "count": 2}))
+    records.alarms.save(AlarmRecord(name="broker", message="away", since=2.0, cleared_at=3.0))
+
+    assert [(a.name, a.message, a.count) for a in records.alarms.standing()] == [("disk", "96 % full", 2)]
+    assert records.alarms.end_all(at=9.0) == 1
+    assert [(a.name, a.cleared_at) for a in records.alarms.history(limit=5)] == [("disk", 9.0), ("broker", 3.0)]
+
+
+def test_keys_are_listed_with_their_time(records: Repositories) -> None:
+    records.accounts.add_credential("desk", "sandbox", at=1.0)
+    records.accounts.add_credential("other", "sandbox", at=2.0)
+
+    assert [(c.account, c.added_at) for c in records.accounts.every_credential()] == [
+        ("desk", 1.0),
+        ("other", 2.0),
+    ]
+    assert records.accounts.credentials("desk") == ("sandbox",)

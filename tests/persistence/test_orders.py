@@ -164,3 +164,95 @@ def test_a_cursor_is_read_back_exactly(at: float, number: int) -> None:
 @pytest.mark.parametrize("cursor", [None, "", "0:", "x:y", "1.0", "'; drop table orders"])
 def test_a_cursor_that_is_not_ours_means_the_first_page(cursor: str | None) -> None:
     assert place_of(cursor) is None
+
+
+def test_a_fill_that_comes_before_its_order_is_counted_when_the_order_is_adopted(records: Repositories) -> None:
+    assert records.fills.record(a_fill(1, "0.04"), at=1.0) is None
+
+    adopted = records.orders.adopt(an_order(state="open"))
+
+    assert (adopted.state, adopted.filled_amount) == ("partially_filled", Decimal("0.04"))
+    assert records.orders.get("desk", "sandbox", "c-1") == adopted
+
+
+def test_what_the_exchange_says_in_all_and_its_fills_are_not_added_up(records: Repositories) -> None:
+    records.orders.adopt(an_order(state="open", filled_amount=Decimal("0.04"), filled_quote=Decimal(4)))
+
+    first = records.fills.record(a_fill(1, "0.04", "100"), at=2.0)
+    second = records.fills.record(a_fill(2, "0.01", "100"), at=3.0)
+
+    assert first is not None
+    assert first.filled_amount == Decimal("0.04")
+    assert second is not None
+    assert (second.filled_amount, second.average_price) == (Decimal("0.05"), Decimal(100))
+
+
+def test_totals_of_the_exchange_only_grow(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=2.0, filled=(Decimal("0.05"), Decimal(5)))
+
+    order = records.orders.record_outcome(
+        "desk", "sandbox", "c-1", "open", at=3.0, filled=(Decimal("0.02"), Decimal(2))
+    )
+
+    assert order is not None
+    assert (order.state, order.filled_amount, order.filled_quote) == (
+        "partially_filled",
+        Decimal("0.05"),
+        Decimal(5),
+    )
+
+
+def test_fees_of_different_currencies_are_not_added_up(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    for number, currency in enumerate(("USDT", "BNB", "USDT"), 1):
+        fill = a_fill(number, "0.01").model_copy(update={"fee_currency": currency})
+        order = records.fills.record(fill, at=2.0)
+
+    assert order is not None
+    assert (order.fee_paid, order.fee_currency) == (Decimal("0.02"), "USDT")
+
+
+def test_a_partial_fill_does_not_end_the_wait_for_a_cancel(records: Repositories) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=2.0)
+    records.orders.request_cancel("desk", "sandbox", "c-1", at=3.0)
+
+    order = records.fills.record(a_fill(1, "0.04"), at=4.0)
+
+    assert order is not None
+    assert (order.state, order.filled_amount) == ("pending_cancel", Decimal("0.04"))
+
+
+def test_a_fill_that_comes_after_the_cancel_is_counted_and_the_order_stays_cancelled(
+    records: Repositories,
+) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "cancelled", at=2.0)
+
+    order = records.fills.record(a_fill(1, "0.04"), at=4.0)
+
+    assert order is not None
+    assert (order.state, order.filled_amount) == ("cancelled", Decimal("0.04"))
+
+
+def test_an_order_on_the_books_is_not_rejected_by_the_answer_to_its_second_placement(
+    records: Repositories,
+) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=2.0)
+
+    order = records.orders.record_outcome("desk", "sandbox", "c-1", "rejected", at=3.0, error="Duplicate order")
+
+    assert order is not None
+    assert order.state == "open"
+
+
+def test_an_unresolved_order_that_has_fills_is_partially_filled_once_it_is_found_open(
+    records: Repositories,
+) -> None:
+    records.orders.record_intent(an_order())
+    records.orders.record_outcome("desk", "sandbox", "c-1", "unresolved", at=2.0)
+    records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=3.0, filled=(Decimal("0.01"), Decimal(1)))
+
+    assert [order.state for order in records.orders.live()] == ["partially_filled"]
