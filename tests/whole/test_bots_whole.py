@@ -1,0 +1,85 @@
+import os
+import signal
+
+import pytest
+from whole_server import Server
+
+KEY = "sandbox-whole"
+
+CONTROLLER = {
+    "id": "pmm",
+    "controller_name": "pmm_simple",
+    "controller_type": "market_making",
+    "connector_name": "sandbox",
+    "trading_pair": "BTC-USDT",
+    "total_amount_quote": 1000,
+    "buy_spreads": [0.001, 0.002],
+    "sell_spreads": [0.001, 0.002],
+    "executor_refresh_time": 60,
+}
+
+EXPOSURE = 4
+"""Orders that the configuration asks for: two spreads on each side."""
+
+
+@pytest.fixture(scope="module")
+def bot(server: Server) -> Server:
+    """The server, with one bot that quotes."""
+    server.add_key(KEY)
+    server.call("POST", "/controllers/configs/pmm", CONTROLLER)
+    server.call(
+        "POST",
+        "/bot-orchestration/deploy-v2-controllers",
+        {"instance_name": "mm-1", "credentials_profile": "master_account", "controllers_config": ["pmm.yml"]},
+    )
+    server.until("the bot quotes", lambda: quotes(server))
+    return server
+
+
+def quotes(server: Server) -> bool:
+    return {order["side"] for order in server.open_orders(KEY)} == {"BUY", "SELL"}
+
+
+def pid_of(server: Server) -> int:
+    return int(server.call("GET", "/bot-orchestration/bots/mm-1/status")["pid"] or 0)
+
+
+def test_a_killed_bot_quotes_again_with_no_more_than_its_configuration_says(bot: Server) -> None:
+    before = pid_of(bot)
+
+    os.kill(before, signal.SIGKILL)
+
+    bot.until("another process runs", lambda: pid_of(bot) not in {0, before})
+    seconds = bot.seconds_until("it quotes", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "running" and quotes(bot))
+    print(f"quoting again {seconds:.1f} s after the new process")
+    assert len(bot.open_orders(KEY)) <= EXPOSURE
+    assert bot.cell("bots/mm-1")["restarts"] >= 1
+
+
+def test_a_killed_server_finds_its_bot_again(bot: Server) -> None:
+    before = pid_of(bot)
+
+    bot.kill()
+    bot.start()
+    bot.until("every branch runs", bot.ready)
+
+    bot.until("the bot runs", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "running")
+    assert pid_of(bot) == before
+    assert len(bot.open_orders(KEY)) <= EXPOSURE
+
+
+def test_a_stopped_bot_stays_stopped_over_a_restart_of_the_server(bot: Server) -> None:
+    bot.call("POST", "/bot-orchestration/bots/mm-1/stop")
+    bot.until("no order is left", lambda: not bot.open_orders(KEY))
+    bot.until(
+        "it has stopped", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "stopped"
+    )
+
+    assert bot.stop() == 0
+    bot.start()
+    bot.until("every branch runs", bot.ready)
+
+    status = bot.call("GET", "/bot-orchestration/bots/mm-1/status")
+    assert status["state"] == "stopped"
+    assert not status["pid"]
+    assert not bot.open_orders(KEY)

@@ -1,0 +1,145 @@
+"""A whole server as a process, on a folder of its own, with everything that it starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from aviary.commands.client import Client, NotRunning, Refused, client_of
+from aviary.config.clock import SystemClock, pause
+from aviary.config.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENTRY = Path(__file__).resolve().parents[2] / "run.py"
+
+PATIENCE = 60.0
+
+LOOK = 0.05
+
+
+class Server:
+    """Starts, kills and starts again; `end` leaves nothing running."""
+
+    def __init__(self, home: Path, **more: str) -> None:
+        self.home = home
+        self.settings = Settings.model_validate(
+            {"aviary_home": home, "port": 0, "password": "testpass", "config_password": "confpass"}
+        )
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
+            "AVIARY_HOME": str(home),
+            "USERNAME": "admin",
+            "PASSWORD": "testpass",
+            "CONFIG_PASSWORD": "confpass",
+            "PORT": "0",
+            **more,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clock = SystemClock()
+
+    def start(self) -> float:
+        """Start and wait for the first answer; how many seconds that took."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        began = self._clock.monotonic()
+        with (self.home / "output.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ENTRY), "run"],
+                cwd=self.home,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+            )
+        self.until("the server answers", lambda: self.call("GET", "/health/live"))
+        return self._clock.monotonic() - began
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def client(self) -> Client:
+        client, pid = client_of(self.settings)
+        if pid != self.pid:
+            raise NotRunning("that is the record of an earlier server")
+        return client
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        return self.client.call(method, path, body)
+
+    def until[R](self, what: str, look: Callable[[], R], patience: float = PATIENCE) -> R:
+        """Look until there is something to see."""
+        began = self._clock.monotonic()
+        trouble: Exception | None = None
+        while self._clock.monotonic() - began < patience:
+            try:
+                seen = look()
+                if seen:
+                    return seen
+            except (NotRunning, Refused) as error:
+                trouble = error
+            pause(LOOK)
+        raise AssertionError(f"waited {patience:g} s in vain until {what}; last trouble: {trouble}")
+
+    def seconds_until(self, what: str, look: Callable[[], object], patience: float = PATIENCE) -> float:
+        """How long it takes until there is something to see."""
+        began = self._clock.monotonic()
+        self.until(what, look, patience)
+        return self._clock.monotonic() - began
+
+    def ready(self) -> bool:
+        return bool(self.call("GET", "/health/ready")["status"] == "ready")
+
+    def kill(self) -> None:
+        """kill -9: nothing is tidied up."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; answers the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60)
+
+    def end(self) -> None:
+        """End the server and everything that it started, however long it lives."""
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+        for process in psutil.process_iter(["pid", "cmdline", "environ", "cwd"]):
+            words = " ".join(process.info["cmdline"] or ())
+            if str(self.home) in words or str(self.home) in (process.info["cwd"] or ""):
+                process.kill()
+
+    # What tests look at
+
+    def cell(self, address: str) -> dict[str, Any]:
+        cells = self.call("GET", "/supervision/tree")["actors"]
+        found: dict[str, Any] = next((cell for cell in cells if cell["address"] == address), {})
+        return found
+
+    def exchange(self, path: str) -> Any:
+        return Client(self.call("GET", "/sandbox")["url"], "", "").call("GET", path)
+
+    def open_orders(self, key: str) -> list[dict[str, Any]]:
+        orders: list[dict[str, Any]] = self.exchange(f"/_sandbox/orders?key={key}&open=true")
+        return orders
+
+    def faults(self, kind: str, seconds: float, **more: object) -> None:
+        url = self.call("GET", "/sandbox")["url"]
+        Client(url, "", "").call("POST", "/_sandbox/faults", {"kind": kind, "seconds": seconds, **more})
+
+    def add_key(self, key: str, account: str = "master_account", connector: str = "sandbox") -> None:
+        self.call(
+            "POST",
+            f"/accounts/add-credential/{account}/{connector}",
+            {f"{connector}_api_key": key, f"{connector}_api_secret": "secret"},
+        )
