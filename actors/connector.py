@@ -1,0 +1,486 @@
+"""One credential of an account: its orders, balances and positions, and whether its exchange can be reached."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+from aviary.actors.connector_orders import ConnectorOrders
+from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.refusal import ActorCrashed, Invalid, Refusal, Unavailable
+from aviary.actors.host_calls import call_host
+from aviary.actors.messages.connectors import (
+    Balance,
+    ConnectorSpoke,
+    ConnectorStatus,
+    GetBalances,
+    GetConnectorStatus,
+    ReopenConnector,
+    TradingRule,
+    WaitUntilReady,
+)
+from aviary.actors.messages.engine import CALL_TIMEOUT, Unsupported
+from aviary.actors.messages.trading import (
+    CancelOrder,
+    Confirmed,
+    GetLastFundingPayments,
+    GetPositionMode,
+    GetPositions,
+    PlaceOrder,
+    PositionMode,
+    PositionView,
+    SetLeverage,
+    SetPositionMode,
+)
+from aviary.actors.orders import check_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aviary.actors.core.address import Address
+    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+    from pydantic import SecretStr
+
+type Phase = Literal["opening", "connecting", "reconciling", "ready", "interrupted"]
+
+COMPARE_INTERVAL = 5.0
+"""Seconds between two comparisons of our orders with the exchange's: the longest that a fill or a cancel
+behind the user stream's back stays unnoticed. Without a live order of ours the exchange is not asked."""
+
+IDLE_COMPARISONS = 6
+"""Every how many comparisons the exchange is asked although no order of ours is live."""
+
+SHORTEST_INTERVAL = 0.3
+"""Seconds between two comparisons when there is something to find out."""
+
+WORD_LIMIT = 20.0
+"""Seconds without a word of the host about this connector, which comes every five, after which it counts as
+lost in there."""
+
+CONNECT_LIMIT = 60.0
+"""Seconds an exchange may be out of reach before the connector is built anew, in case the fault is its own."""
+
+ALARM_AFTER = 5.0
+"""Seconds without service that raise an alarm."""
+
+DEAF_AFTER = 3
+"""Changes in a row that a comparison found and the user stream had not told: the stream is deaf."""
+
+OPEN_TIMEOUT = 30.0
+"""Seconds for opening a connector: its keys are decrypted, 0.4 s of a processor each."""
+
+RULES_LIFE = 1800.0
+"""Seconds for which trading rules are remembered."""
+
+FIRST_RETRY, LAST_RETRY = 0.5, 60.0
+"""Seconds until the next try to open the connector, doubling from the first to the last."""
+
+TOPICS = ("order", "fill", "balance", "position", "connector")
+
+
+class ConnectorLost(Exception):
+    """The connector in the host gives no sign of life, or tells only half: it is built anew."""
+
+
+class Connector(AsyncActor):
+    """Owns the orders of one credential, and talks to its half in the account's engine host.
+
+    It takes orders only while the exchange can be reached and every order of an earlier life is
+    accounted for. `folder` is the account's, with its encrypted keys.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        connector: str,
+        folder: Path,
+        password: SecretStr,
+        *,
+        database: Address = "database",
+        compare_interval: float = COMPARE_INTERVAL,
+    ) -> None:
+        super().__init__()
+        self._account = account
+        self._connector = connector
+        self._folder = folder
+        self._password = password
+        self._database = database
+        self._compare_interval = compare_interval
+        self._phase: Phase = "opening"
+        self._reason = "it is being opened"
+        self._since = 0.0
+        self._host_ready = False
+        self._heard_at: float | None = None
+        self._reopen = False
+        self._kicked = False
+        self._missed = 0
+        self._foreign: tuple[str, ...] = ()
+        self._balances: dict[str, Balance] | None = None
+        self._rules: dict[str, TradingRule] = {}
+        self._rules_until = 0.0
+        self._order_types: frozenset[str] = frozenset()
+        self._subscriptions: list[Callable[[], None]] = []
+
+    # Life
+
+    async def prepare(self) -> None:
+        """Listen to the host; everything that takes time goes on in the background."""
+        self._news = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._system = self.system
+        self._alarm = f"connector:{self.address}"
+        self._host = f"{self.address.rsplit('/', 1)[0]}/host"
+        self._orders = ConnectorOrders(self, self._account, self._connector, self._database, self._kick)
+        for topic in TOPICS:
+            self._subscriptions.append(
+                self._system.bus.subscribe(f"{self._host}/{topic}/{self._connector}", self._overhear)
+            )
+        self.spawn(self._live(), "life")
+
+    async def release(self) -> None:
+        """Stop listening. The next host knows nothing of this connector, and this one's orders stay."""
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        self._system.alarms.clear(self._alarm)
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message."""
+        match message:
+            case ConnectorSpoke():
+                return self._hear(message)
+            case PlaceOrder():
+                return self.defer(self._place(message))
+            case CancelOrder(client_order_id=client_order_id):
+                return self.defer(self._cancel(client_order_id))
+            case GetBalances(refresh=refresh):
+                return self.defer(self._get_balances(refresh=refresh))
+            case GetPositions():
+                return self.defer(self._positions())
+            case GetLastFundingPayments():
+                return self.defer(self._funding_payments())
+            case SetLeverage():
+                return self.defer(self._set_leverage(message))
+            case GetPositionMode():
+                return self.defer(self._position_mode())
+            case SetPositionMode():
+                return self.defer(self._set_position_mode(message))
+            case GetConnectorStatus():
+                return self.defer(self._status())
+            case WaitUntilReady():
+                return self.defer(self._until_ready())
+            case ReopenConnector():
+                return self._reopen_soon()
+            case _:
+                return super().receive(message)
+
+    async def _live(self) -> None:
+        self._enter("opening", "it is being opened")
+        while True:
+            await self._open()
+            while not self._reopen and await self._connected():
+                await self._account_for_orders()
+                if self._host_ready and not self._reopen:
+                    self._enter("ready", "")
+                    await self._watch()
+                if not self._reopen:
+                    self._enter("interrupted", f"{self._connector} can't be reached")
+            self._reopen = False
+
+    async def _open(self) -> None:
+        tries = 0
+        self._host_ready = False
+        while True:
+            try:
+                await self._call(
+                    "open_connector",
+                    limit=OPEN_TIMEOUT,
+                    trading_pairs=[],
+                    password=self._password,
+                    account_dir=str(self._folder),
+                )
+            except Refusal as refusal:
+                self._enter(self._phase if self._phase == "interrupted" else "opening", refusal.detail)
+                await asyncio.sleep(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10)))
+                tries += 1
+                self._sound_alarm()
+            else:
+                self._heard_at = self.clock.monotonic()
+                return
+
+    async def _connected(self) -> bool:
+        """Wait until the host's half is ready; whether it got so in time."""
+        if not self._host_ready and self._phase == "opening":
+            self._enter("connecting", f"it is connecting to {self._connector}")
+        begun = self.clock.monotonic()
+        while not self._host_ready and not self._reopen:
+            await self._pause(1.0)
+            self._sound_alarm()
+            if self.clock.monotonic() - begun > CONNECT_LIMIT:
+                return False
+        return not self._reopen
+
+    async def _account_for_orders(self) -> None:
+        """Find out what became of every order that an earlier life, or an outage, left in doubt."""
+        self._enter("reconciling", "its orders are being compared with the exchange's")
+        while self._host_ready and not self._reopen:
+            try:
+                await self._orders.restore()
+                result = await self._orders.compare(always=False)
+                self._foreign = result.foreign
+                if not result.unanswered:
+                    return
+                self._reason = f"the exchange said nothing about {result.unanswered} orders"
+            except (Unavailable, ActorCrashed) as trouble:
+                self._reason = str(trouble)
+            self._sound_alarm()
+            await asyncio.sleep(max(SHORTEST_INTERVAL, self._orders.next_question() or FIRST_RETRY))
+
+    async def _watch(self) -> None:
+        """Compare with the exchange now and then, and sooner when there is something to find out."""
+        rounds = 0
+        due = self.clock.monotonic() + self._compare_interval
+        while self._host_ready and not self._reopen:
+            question = self._orders.next_question()
+            now = self.clock.monotonic()
+            if not self._kicked and now < due and (question is None or question > 0):
+                await self._pause(min(due - now, due - now if question is None else question))
+                continue
+            self._kicked = False
+            rounds += 1
+            await self._compare(always=rounds % IDLE_COMPARISONS == 0)
+            await asyncio.sleep(SHORTEST_INTERVAL)
+            due = self.clock.monotonic() + self._compare_interval
+
+    async def _compare(self, *, always: bool) -> None:
+        try:
+            result = await self._orders.compare(always=always)
+        except (Unavailable, ActorCrashed):
+            # An exchange or a database that is out of reach says so by itself; the next turn asks again.
+            return
+        self._foreign = result.foreign
+        self._missed += result.untold
+        if self._missed >= DEAF_AFTER:
+            raise ConnectorLost(f"{self._missed} changes were found that the user stream had not told")
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until there is news. `ConnectorLost` if the host has not mentioned the connector for long."""
+        heard = self._heard_at
+        if heard is not None and self.clock.monotonic() - heard > WORD_LIMIT:
+            raise ConnectorLost(f"the host has not mentioned {self._connector} for {WORD_LIMIT:g} s")
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        self._news.clear()
+
+    def _kick(self) -> None:
+        self._kicked = True
+        self._news.set()
+
+    def _reopen_soon(self) -> None:
+        self._reopen = True
+        self._enter("opening", "it is being opened with other keys")
+        self._news.set()
+
+    def _enter(self, phase: Phase, reason: str) -> None:
+        if phase != self._phase or self._since == 0.0:
+            if phase in {"ready", "interrupted"} or self._phase == "ready":
+                self._since = self.clock.now()
+            self._since = self._since or self.clock.now()
+        self._phase, self._reason = phase, reason
+        if phase == "ready":
+            self.recover()
+            self._system.alarms.clear(self._alarm)
+            self._ready.set()
+        else:
+            self.degrade(f"{phase}: {reason}" if reason else phase)
+            self._ready.clear()
+        self.publish(f"{self.address}/phase", phase)
+
+    def _sound_alarm(self) -> None:
+        if self.clock.now() - self._since > ALARM_AFTER:
+            self._system.alarms.raise_(self._alarm, f"{self._phase}: {self._reason}")
+
+    # What the host says
+
+    def _overhear(self, topic: str, event: object) -> None:
+        if isinstance(event, bytes):
+            self._system.tell(self.address, ConnectorSpoke(topic=topic[len(self._host) + 1 :], payload=event))
+
+    async def _hear(self, spoken: ConnectorSpoke) -> None:
+        event = orjson.loads(spoken.payload)
+        match spoken.topic.split("/", 1)[0]:
+            case "order":
+                if await self._orders.hear_order(event):
+                    self._missed = 0
+            case "fill":
+                if await self._orders.hear_fill(event):
+                    self._missed = 0
+            case "balance":
+                self._balances = _balances(event["balances"])
+            case "position":
+                self.publish(f"{self.address}/positions", spoken.payload)
+            case _:
+                self._heard_at = self.clock.monotonic()
+                if self._host_ready != event["ready"]:
+                    self._host_ready = event["ready"]
+                    self._news.set()
+
+    # What is asked
+
+    async def _place(self, wanted: PlaceOrder) -> PlacedOrder:
+        self._require_ready()
+        rules = await self._trading_rules()
+        checked = check_order(wanted, rules, self._order_types, perpetual=self._perpetual)
+        return await self._orders.place(wanted, checked)
+
+    async def _cancel(self, client_order_id: str) -> CancelledOrder:
+        self._require_ready()
+        return await self._orders.cancel(client_order_id)
+
+    def _require_ready(self) -> None:
+        if self._phase != "ready":
+            raise Unavailable(f"{self._account}/{self._connector} takes no orders now: {self._reason}")
+
+    async def _until_ready(self) -> None:
+        await self._ready.wait()
+
+    async def _status(self) -> ConnectorStatus:
+        heard = self._heard_at
+        return ConnectorStatus(
+            account_name=self._account,
+            connector_name=self._connector,
+            phase=self._phase,
+            reason=self._reason,
+            since=self._since,
+            heard_at=None if heard is None else self.clock.now() - (self.clock.monotonic() - heard),
+            unresolved=await self._orders.unresolved(),
+            foreign=self._foreign,
+        )
+
+    async def _get_balances(self, *, refresh: bool) -> dict[str, Balance]:
+        if refresh or self._balances is None:
+            self._require_open()
+            self._balances = _balances(await self._call("balances", refresh=True))
+        return self._balances
+
+    async def _trading_rules(self) -> Mapping[str, TradingRule]:
+        if not self._rules or self.clock.monotonic() > self._rules_until:
+            types, rows = await asyncio.gather(self._call("order_types"), self._call("trading_rules"))
+            self._order_types = frozenset(types)
+            self._rules = {pair: rule_of(row) for pair, row in rows.items()}
+            self._rules_until = self.clock.monotonic() + RULES_LIFE
+        return self._rules
+
+    async def _positions(self) -> tuple[PositionView, ...]:
+        if not self._perpetual:
+            return ()
+        self._require_open()
+        return tuple(
+            PositionView(
+                account_name=self._account,
+                connector_name=self._connector,
+                trading_pair=row["trading_pair"],
+                side=row["side"],
+                amount=abs(_decimal(row["amount"])),
+                entry_price=_decimal(row["entry_price"]),
+                unrealized_pnl=_decimal(row["unrealized_pnl"]),
+                leverage=_decimal(row["leverage"]),
+            )
+            for row in await self._call("positions", refresh=True)
+        )
+
+    async def _funding_payments(self) -> tuple[dict[str, Any], ...]:
+        found = []
+        for position in await self._positions():
+            row = await self._call("last_funding_payment", trading_pair=position.trading_pair)
+            if row is not None:
+                found.append(
+                    {
+                        "account_name": self._account,
+                        "connector_name": self._connector,
+                        "trading_pair": position.trading_pair,
+                        "timestamp": row["timestamp"],
+                        "funding_rate": _decimal(row["funding_rate"]),
+                        "funding_payment": _decimal(row["amount"]),
+                    }
+                )
+        return tuple(found)
+
+    async def _set_leverage(self, wanted: SetLeverage) -> Confirmed:
+        self._require_perpetual()
+        if wanted.trading_pair not in await self._trading_rules():
+            raise Invalid(f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair")
+        await self._call("set_leverage", trading_pair=wanted.trading_pair, leverage=wanted.leverage)
+        return Confirmed(
+            message=f"Leverage for {wanted.trading_pair} set to {wanted.leverage} on {self._connector}"
+        )
+
+    async def _position_mode(self) -> PositionMode:
+        self._require_perpetual()
+        mode = await self._call("position_mode")
+        return PositionMode(position_mode=mode, connector=self._connector, account=self._account)
+
+    async def _set_position_mode(self, wanted: SetPositionMode) -> Confirmed:
+        self._require_perpetual()
+        mode = wanted.position_mode.upper().replace("-", "").replace("_", "")
+        if mode not in {"HEDGE", "ONEWAY"}:
+            raise Invalid(
+                f"Invalid position mode '{wanted.position_mode}'. Must be 'HEDGE' or 'ONEWAY'", "position_mode"
+            )
+        pair = wanted.trading_pair or next(iter(sorted(await self._trading_rules())))
+        await self._call("set_position_mode", mode=mode, trading_pair=pair)
+        return Confirmed(message=f"Position mode set to {mode} on {self._connector}")
+
+    @property
+    def _perpetual(self) -> bool:
+        return "_perpetual" in self._connector
+
+    def _require_perpetual(self) -> None:
+        if not self._perpetual:
+            raise Unsupported(f"Connector '{self._connector}' is not a perpetual connector", "connector_name")
+        self._require_open()
+
+    def _require_open(self) -> None:
+        if self._phase == "opening":
+            raise Unavailable(f"{self._account}/{self._connector}: {self._reason}")
+
+    async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
+        return await call_host(
+            self, self._host, method, limit=limit, connector_name=self._connector, **arguments
+        )
+
+
+def _decimal(text: str | None) -> Decimal:
+    return Decimal(text or 0)
+
+
+def _balances(rows: Mapping[str, Mapping[str, str | None]]) -> dict[str, Balance]:
+    return {
+        token: Balance(total=_decimal(row["total"]), available=_decimal(row["available"]))
+        for token, row in rows.items()
+    }
+
+
+def rule_of(row: Mapping[str, Any]) -> TradingRule:
+    """A trading rule as the host tells it; a bound that the exchange does not set is 0, or out of reach."""
+    bounds = {name: value for name, value in row.items() if value is not None}
+    return TradingRule(**{**_NO_BOUNDS, **bounds})
+
+
+_NO_BOUNDS: dict[str, Any] = {
+    "min_order_size": Decimal(0),
+    "max_order_size": Decimal("1e56"),
+    "min_price_increment": Decimal(0),
+    "min_base_amount_increment": Decimal(0),
+    "min_quote_amount_increment": Decimal(0),
+    "min_notional_size": Decimal(0),
+    "min_order_value": Decimal(0),
+    "max_price_significant_digits": Decimal("1e56"),
+    "buy_order_collateral_token": None,
+    "sell_order_collateral_token": None,
+}

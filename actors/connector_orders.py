@@ -1,0 +1,460 @@
+"""The orders of one connector: intents first, then what became of them, asked until it is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from aviary.actors.core.message import Value
+from aviary.actors.core.refusal import ActorCrashed, Conflict, NotFound, Refusal, Rejected, Unavailable
+from aviary.actors.host_calls import call_host
+from aviary.actors.messages.database import Transact
+from aviary.actors.messages.engine import NothingDone, Unsupported
+from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+from aviary.actors.orders import EVENTS, STATES, CheckedOrder, fill_of, open_order, tracked_form
+from aviary.actors.reconciliation import Differences, OpenOrder, reconcile
+from aviary.persistence.order_states import TERMINAL
+from aviary.persistence.orders import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aviary.actors.core.actor import AsyncActor
+    from aviary.actors.core.address import Address
+    from aviary.actors.messages.trading import PlaceOrder
+    from aviary.persistence.fills import Fill
+    from aviary.persistence.order_states import OrderState
+    from aviary.persistence.repositories import Repositories
+
+DATABASE_TIMEOUT = 10.0
+"""Seconds a transaction may take; a few milliseconds is usual."""
+
+ON_ITS_WAY = 10.0
+"""Seconds after which a request can't be on its way to the exchange any more: it was given up before."""
+
+ASK_TWICE = 1.5
+"""Seconds between two "not found" of a fresh order that together are believed."""
+
+FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+"""Seconds until an order without an answer is asked about again, doubling from the first to the last."""
+
+FILLS_PATIENCE = 5
+"""Questions after which an order counts as done although the exchange has not listed all of its fills."""
+
+LATELY = 200
+"""Orders that are remembered as asked about: what the host then says of them, the user stream had not told."""
+
+AT_ONCE = 8
+"""Questions about orders that may be under way at the same time."""
+
+
+class Pass(Value):
+    """What one comparison with the exchange brought."""
+
+    unanswered: int
+    """Orders of which the exchange said nothing."""
+    untold: int = 0
+    """Open orders that had changed although the user stream had not told."""
+    foreign: tuple[str, ...] = ()
+
+
+class ConnectorOrders:
+    """What a connector actor does about its orders. Lives and dies with one incarnation of it."""
+
+    def __init__(
+        self, actor: AsyncActor, account: str, connector: str, database: Address, kick: Callable[[], None]
+    ) -> None:
+        self._actor = actor
+        self._account = account
+        self._connector = connector
+        self._host = f"{actor.address.rsplit('/', 1)[0]}/host"
+        self._database = database
+        self._kick = kick
+        self._busy: set[str] = set()
+        self._absent_since: dict[str, float] = {}
+        self._asked: dict[str, tuple[int, float]] = {}
+        """Fruitless questions about an order, and when the next one is due."""
+        self._lately_asked: deque[str] = deque(maxlen=LATELY)
+
+    # Placing
+
+    async def place(self, wanted: PlaceOrder, checked: CheckedOrder) -> PlacedOrder:
+        """Write the order down, send it, and note what became of it."""
+        client_order_id: str = await self._call(
+            "new_order_id", trading_pair=wanted.trading_pair, side=wanted.trade_type
+        )
+        now = self._actor.clock.now()
+        order = Order(
+            client_order_id=client_order_id,
+            account=self._account,
+            connector=self._connector,
+            trading_pair=wanted.trading_pair,
+            side=wanted.trade_type,
+            order_type=wanted.order_type,
+            amount=checked.amount,
+            price=checked.price,
+            position_action=checked.position_action,
+            created_at=now,
+            updated_at=now,
+        )
+        self._busy.add(client_order_id)
+        try:
+            await self._transact(lambda r: r.orders.record_intent(order))
+            return await self._send(order)
+        finally:
+            self._busy.discard(client_order_id)
+
+    async def _send(self, order: Order) -> PlacedOrder:
+        try:
+            answer = await self._call(
+                "place_order",
+                client_order_id=order.client_order_id,
+                trading_pair=order.trading_pair,
+                side=order.side,
+                order_type=order.order_type,
+                amount=f"{order.amount:f}",
+                price=None if order.price is None else f"{order.price:f}",
+                position_action=order.position_action,
+            )
+        except NothingDone as nothing:
+            await self._note(order, "failed", error=nothing.detail)
+            raise
+        except Unavailable as unknown:
+            # The host is gone, and this actor will be soon: the answer first, the note if there is time.
+            self._actor.spawn(self._note(order, "unresolved", error=unknown.detail), "note")
+            self._kick()
+            return _placed(order, "unresolved")
+        except Refusal as refusal:
+            await self._note(order, "failed", error=refusal.detail)
+            raise
+        if answer["outcome"] == "rejected":
+            await self._note(order, "rejected", error=answer["text"])
+            raise Rejected(answer["text"])
+        if answer["outcome"] == "unresolved":
+            await self._note(order, "unresolved", error=answer["text"])
+            self._kick()
+            return _placed(order, "unresolved")
+        await self._note(order, "open", exchange_order_id=answer["order"]["exchange_order_id"])
+        return _placed(order, "open")
+
+    # Cancelling
+
+    async def cancel(self, client_order_id: str) -> CancelledOrder:
+        """Cancel an order of ours. `NotFound` if it is not active."""
+        order = await self._known(client_order_id)
+        if order is None:
+            raise NotFound(f"Order '{client_order_id}' not found in active orders")
+        if order.state in TERMINAL:
+            raise NotFound(f"Order '{client_order_id}' not found in active orders: it is {order.state}")
+        if client_order_id in self._busy:
+            raise Conflict(f"Order '{client_order_id}' is being worked on; try again")
+        self._busy.add(client_order_id)
+        try:
+            return await self._cancel(order)
+        finally:
+            self._busy.discard(client_order_id)
+
+    async def _cancel(self, order: Order) -> CancelledOrder:
+        now = self._actor.clock.now()
+        await self._transact(
+            lambda r: r.orders.request_cancel(self._account, self._connector, order.client_order_id, at=now)
+        )
+        try:
+            answer = await self._call(
+                "cancel_order",
+                client_order_id=order.client_order_id,
+                trading_pair=order.trading_pair,
+                exchange_order_id=order.exchange_order_id,
+            )
+        except Unavailable:
+            self._kick()
+            return _cancelled(order, "pending_cancel")
+        match answer["outcome"]:
+            case "cancelled":
+                await self._note(order, "cancelled")
+                return _cancelled(order, "cancelled")
+            case "rejected":
+                back: OrderState = "partially_filled" if order.filled_amount else "open"
+                await self._note(order, back, error=answer["text"])
+                raise Rejected(answer["text"])
+            case "not_found" if await self._settle(order):
+                known = await self._known(order.client_order_id)
+                state = "gone" if known is None else known.state
+                if state == "cancelled":
+                    return _cancelled(order, "cancelled")
+                raise NotFound(f"Order '{order.client_order_id}' not found in active orders: it is {state}")
+            case _:
+                self._kick()
+                return _cancelled(order, "pending_cancel")
+
+    # News
+
+    async def hear_order(self, event: dict[str, Any]) -> bool:
+        """Take news of an order; whether it is one of ours, and came unasked."""
+        client_order_id = event["client_order_id"]
+        state = EVENTS.get(event["event"])
+        if state is None:
+            self._kick()
+            return False
+        order = await self._outcome(
+            client_order_id, state, exchange_order_id=event.get("exchange_order_id"), error=event.get("error")
+        )
+        return order is not None and client_order_id not in self._lately_asked
+
+    async def hear_fill(self, event: dict[str, Any]) -> bool:
+        """Take a fill; whether it is new, of one of our orders, and came unasked."""
+        fill = fill_of(event, self._account, self._connector)
+        now = self._actor.clock.now()
+        order = await self._transact(lambda r: r.fills.record(fill, at=now) if _is_ours(r, fill) else None)
+        if order is not None:
+            self._tell(order)
+        return order is not None and fill.client_order_id not in self._lately_asked
+
+    # Comparing
+
+    async def restore(self) -> int:
+        """Have the host follow the orders that an earlier one followed; how many live orders there are."""
+        live = await self._live()
+        followed = [tracked_form(order) for order in live if order.exchange_order_id is not None]
+        if followed:
+            await self._call("restore_orders", orders=followed)
+        return len(live)
+
+    async def compare(self, *, always: bool = True) -> Pass:
+        """Compare all live orders with the exchange and settle what differs.
+
+        Without a live order the exchange is asked only if told to do so `always`: for what is there and
+        not ours. `Unavailable` if it can't be asked what rests there.
+        """
+        live = await self._live()
+        if not live and not always:
+            return Pass(unanswered=0)
+        try:
+            theirs = [open_order(row) for row in await self._call("open_orders")]
+        except Unsupported:
+            return await self._ask_about(live, Differences())
+        mine = [order for order in live if order.client_order_id not in self._busy]
+        differences = reconcile(mine, theirs)
+        for order, found in differences.confirmed:
+            state: OrderState = "partially_filled" if order.filled_amount else "open"
+            await self._note(order, state, exchange_order_id=found.exchange_order_id)
+        for order in differences.cancels_lost:
+            await self._cancel_again(order)
+        return await self._ask_about(differences.to_ask(), differences)
+
+    async def _ask_about(self, orders: Sequence[Order], differences: Differences) -> Pass:
+        now = self._actor.clock.monotonic()
+        due = [order for order in orders if self._asked.get(order.client_order_id, (0, now))[1] <= now]
+        expected = [order for order in due if order.state in {"open", "partially_filled"}]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def settle(order: Order) -> bool:
+            async with gate:
+                return order.client_order_id in self._busy or await self._settle(order)
+
+        await asyncio.gather(*(settle(order) for order in due))
+        return Pass(
+            unanswered=sum(order.client_order_id in self._asked for order in orders),
+            untold=len(expected),
+            foreign=await self._strangers(differences.foreign),
+        )
+
+    async def _settle(self, order: Order) -> bool:
+        """Ask the exchange what became of an order, and note it; whether its fate is now known."""
+        name = order.client_order_id
+        self._lately_asked.append(name)
+        try:
+            answer = await self._call(
+                "query_order",
+                client_order_id=name,
+                trading_pair=order.trading_pair,
+                exchange_order_id=order.exchange_order_id,
+            )
+        except Unavailable:
+            self._ask_later(name)
+            return False
+        match answer["outcome"]:
+            case "found":
+                return await self._found(order, answer["order"], answer["fills"])
+            case "not_found":
+                return await self._absent(order)
+            case _:
+                self._ask_later(name)
+                return False
+
+    async def _found(self, order: Order, facts: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+        name = order.client_order_id
+        self._absent_since.pop(name, None)
+        fills = [fill_of(row, self._account, self._connector) for row in rows]
+        state = STATES[facts["state"]]
+        counted = sum((fill.amount for fill in fills), Decimal(0))
+        asked = self._asked.get(name, (0, 0.0))[0]
+        complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
+        keeps_state = state not in TERMINAL and order.state == "pending_cancel"
+        now = self._actor.clock.now()
+
+        def note(r: Repositories) -> Order | None:
+            for fill in fills:
+                r.fills.record(fill, at=now)
+            if keeps_state or (state in TERMINAL and not complete):
+                return r.orders.get(self._account, self._connector, name)
+            return r.orders.record_outcome(
+                self._account, self._connector, name, state, at=now, exchange_order_id=facts["exchange_order_id"]
+            )
+
+        noted = await self._transact(note)
+        if noted is not None:
+            self._tell(noted)
+        if not complete:
+            self._ask_later(name)
+            return False
+        self._asked.pop(name, None)
+        if state not in TERMINAL and order.cancel_requested and order.state in {"unresolved", "pending_cancel"}:
+            await self._cancel_again(order)
+        return True
+
+    async def _absent(self, order: Order) -> bool:
+        name = order.client_order_id
+        now = self._actor.clock.monotonic()
+        since = self._absent_since.setdefault(name, now)
+        fresh = self._actor.clock.now() - order.updated_at < ON_ITS_WAY
+        self._asked.pop(name, None)
+        if fresh and now - since < ASK_TWICE:
+            return False
+        if order.exchange_order_id is None:
+            await self._note(order, "failed", error="it never reached the exchange")
+        else:
+            await self._note(order, "cancelled", error="the exchange does not know it any more")
+        self._absent_since.pop(name, None)
+        try:
+            await self._call("forget_order", client_order_id=name)
+        except Refusal:
+            # A host that is gone follows nothing.
+            return True
+        return True
+
+    async def _cancel_again(self, order: Order) -> None:
+        name = order.client_order_id
+        now = self._actor.clock.monotonic()
+        if name in self._busy or self._asked.get(name, (0, now))[1] > now:
+            return
+        self._busy.add(name)
+        try:
+            answer = await self._cancel(order)
+        except Refusal:
+            # Its fate is known now, or the next comparison asks again.
+            self._ask_later(name)
+            return
+        finally:
+            self._busy.discard(name)
+        if answer.state == "cancelled":
+            self._asked.pop(name, None)
+        else:
+            self._ask_later(name)
+
+    def _ask_later(self, name: str) -> None:
+        tries = self._asked.get(name, (0, 0.0))[0]
+        delay = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10))
+        self._asked[name] = (tries + 1, self._actor.clock.monotonic() + delay)
+
+    def next_question(self) -> float | None:
+        """Seconds until something about an order should be asked; `None` if nothing is open."""
+        now = self._actor.clock.monotonic()
+        due = [at for _, at in self._asked.values()]
+        due += [at + ASK_TWICE for at in self._absent_since.values()]
+        return max(0.0, min(due) - now) if due else None
+
+    async def _strangers(self, orders: Sequence[OpenOrder]) -> tuple[str, ...]:
+        if not orders:
+            return ()
+        names = [order.client_order_id for order in orders]
+
+        def unknown(r: Repositories) -> tuple[str, ...]:
+            return tuple(name for name in names if r.orders.get(self._account, self._connector, name) is None)
+
+        return await self._transact(unknown)
+
+    # Notes
+
+    async def unresolved(self) -> int:
+        """Orders whose fate is unknown."""
+        return sum(order.state in {"intent", "unresolved"} for order in await self._live())
+
+    async def _live(self) -> tuple[Order, ...]:
+        live = await self._transact(lambda r: r.orders.live(self._account, self._connector))
+        names = {order.client_order_id for order in live}
+        for gone in [name for name in (*self._asked, *self._absent_since) if name not in names]:
+            self._asked.pop(gone, None)
+            self._absent_since.pop(gone, None)
+        return live
+
+    async def _known(self, client_order_id: str) -> Order | None:
+        return await self._transact(lambda r: r.orders.get(self._account, self._connector, client_order_id))
+
+    async def _note(
+        self, order: Order, state: OrderState, *, exchange_order_id: str | None = None, error: str | None = None
+    ) -> None:
+        try:
+            await self._outcome(order.client_order_id, state, exchange_order_id=exchange_order_id, error=error)
+        except (Unavailable, ActorCrashed):
+            # It stays as it was written before, and the next comparison finds out again.
+            self._kick()
+
+    async def _outcome(
+        self, client_order_id: str, state: OrderState, *, exchange_order_id: str | None, error: str | None
+    ) -> Order | None:
+        now = self._actor.clock.now()
+        order = await self._transact(
+            lambda r: r.orders.record_outcome(
+                self._account,
+                self._connector,
+                client_order_id,
+                state,
+                at=now,
+                exchange_order_id=exchange_order_id,
+                error=error,
+            )
+        )
+        if order is not None:
+            self._tell(order)
+        return order
+
+    def _tell(self, order: Order) -> None:
+        self._actor.publish(f"{self._actor.address}/orders", order)
+        if order.state in TERMINAL:
+            self._asked.pop(order.client_order_id, None)
+            self._absent_since.pop(order.client_order_id, None)
+
+    async def _transact[R](self, work: Callable[[Repositories], R]) -> R:
+        return await self._actor.ask(self._database, Transact(work=work), timeout=DATABASE_TIMEOUT)
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        return await call_host(self._actor, self._host, method, connector_name=self._connector, **arguments)
+
+
+def _is_ours(r: Repositories, fill: Fill) -> bool:
+    return r.orders.get(fill.account, fill.connector, fill.client_order_id) is not None
+
+
+def _placed(order: Order, state: Literal["open", "unresolved"]) -> PlacedOrder:
+    return PlacedOrder(
+        order_id=order.client_order_id,
+        account_name=order.account,
+        connector_name=order.connector,
+        trading_pair=order.trading_pair,
+        trade_type=order.side,
+        amount=f"{order.amount:f}",
+        order_type=order.order_type,
+        price=None if order.price is None else f"{order.price:f}",
+        state=state,
+    )
+
+
+def _cancelled(order: Order, state: str) -> CancelledOrder:
+    return CancelledOrder(
+        message=f"Order cancellation initiated for {order.client_order_id}",
+        order_id=order.client_order_id,
+        state=state,
+    )

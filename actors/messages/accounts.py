@@ -1,0 +1,96 @@
+"""What may be asked of the account registry."""
+
+from typing import Annotated, Any
+
+from aviary.actors.core.message import Message, Value
+from pydantic import Field, SecretStr, StringConstraints
+
+ACCOUNT_NAME = r"[A-Za-z0-9_-]{1,64}"
+
+type AccountName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""As sent; what a new account may be called is checked by the registry, in the released server's words."""
+
+type ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]{0,79}$")]
+
+type Credential = dict[Annotated[str, StringConstraints(max_length=100)], SecretStr | bool | int | float]
+"""A connector's fields by name. Texts are secret until the connector says otherwise."""
+
+MAX_FIELDS = 40
+
+
+class Done(Value):
+    """That something was done, in words."""
+
+    message: str
+
+
+class ListAccounts(Message[tuple[str, ...]]):
+    """Every account's name."""
+
+
+class CreateAccount(Message[Done]):
+    """Add an account: letters, digits, `_` and `-`. `Invalid` if it is there already."""
+
+    account_name: AccountName
+
+
+class DeleteAccount(Message[Done]):
+    """Remove an account and its credentials. The first one, `master_account`, stays."""
+
+    account_name: AccountName
+
+
+class ListCredentials(Message[tuple[str, ...]]):
+    """The connectors that an account holds keys for."""
+
+    account_name: AccountName
+
+
+class AddCredential(Message[Done]):
+    """Check keys against the exchange, keep them, and connect.
+
+    Keys that are there already are replaced once the new ones are known to work, and stay otherwise.
+    """
+
+    account_name: AccountName
+    connector_name: ConnectorName
+    values: Credential = Field(default_factory=dict, max_length=MAX_FIELDS)
+
+
+class DeleteCredential(Message[Done]):
+    """Disconnect and remove the keys. Orders that rest on the exchange are left there."""
+
+    account_name: AccountName
+    connector_name: ConnectorName
+
+
+class UpdateCredentials(Message[Done]):
+    """Add or replace keys for several connectors; the first that is refused ends it."""
+
+    account_name: AccountName
+    credentials: dict[ConnectorName, Credential] = Field(min_length=1, max_length=MAX_FIELDS)
+
+
+class Connection(Value):
+    """A credential and where its connector is found."""
+
+    account_name: str
+    connector_name: str
+    address: str
+
+
+class ListConnections(Message[tuple[Connection, ...]]):
+    """The credentials of some accounts and connectors, all if none are named; `NotFound` for an unknown one."""
+
+    account_names: tuple[str, ...] | None = None
+    connector_names: tuple[str, ...] | None = None
+
+
+class GetAccountBalances(Message[dict[str, Any]]):
+    """An account's balances by connector."""
+
+    account_name: AccountName
+
+
+class BringUp(Message[None]):
+    """The registry's message to itself: start what should run and does not."""

@@ -1,0 +1,149 @@
+"""What may be asked of the connector catalogue, and of one account's connector about itself."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from aviary.actors.core.message import Message, Value
+from pydantic import Field, StringConstraints
+
+type Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+type TradingPair = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}$")]
+
+MAX_PAIRS = 200
+"""Pairs that one question may name."""
+
+
+# The catalogue
+
+
+class ListConnectors(Message[tuple[str, ...]]):
+    """Every connector a credential can be added for."""
+
+
+class GetConfigMap(Message[dict[str, Any]]):
+    """The fields of a connector's credential, by name: `type`, `required`, and `default` if there is one."""
+
+    connector_name: Name
+
+
+class TradingRule(Value):
+    """What the exchange takes for a pair: amounts in base, values in quote units."""
+
+    min_order_size: Decimal
+    max_order_size: Decimal
+    min_price_increment: Decimal
+    min_base_amount_increment: Decimal
+    min_quote_amount_increment: Decimal
+    min_notional_size: Decimal
+    min_order_value: Decimal
+    max_price_significant_digits: Decimal
+    supports_limit_orders: bool
+    supports_market_orders: bool
+    buy_order_collateral_token: str | None
+    sell_order_collateral_token: str | None
+
+
+class GetTradingRules(Message[dict[str, TradingRule]]):
+    """Trading rules by pair, of some pairs or of all."""
+
+    connector_name: Name
+    trading_pairs: tuple[str, ...] | None = Field(default=None, max_length=MAX_PAIRS)
+
+
+class OrderTypes(Value):
+    """The order types of a connector."""
+
+    connector: str
+    supported_order_types: tuple[str, ...]
+
+
+class GetOrderTypes(Message[OrderTypes]):
+    """The order types a connector supports."""
+
+    connector_name: Name
+
+
+class Markets(Value):
+    """The pairs of a connector."""
+
+    connector: str
+    trading_pairs: tuple[str, ...]
+
+
+class ListMarkets(Message[Markets]):
+    """Every pair a connector trades."""
+
+    connector_name: Name
+
+
+class ConnectorDetails(Value):
+    """A connector as the catalogue knows it."""
+
+    name: str
+    config_map: dict[str, Any]
+    supported_order_types: tuple[str, ...]
+
+
+class GetConnectorDetails(Message[ConnectorDetails]):
+    """Configuration and order types of a connector."""
+
+    connector_name: Name
+
+
+class GetPrices(Message[dict[str, Decimal]]):
+    """The last traded prices of pairs on a connector; those that it does not trade are left out."""
+
+    connector_name: Name
+    trading_pairs: tuple[str, ...] = Field(max_length=MAX_PAIRS)
+
+
+# One account's connector
+
+
+class Balance(Value):
+    """What an account holds of a token."""
+
+    total: Decimal
+    available: Decimal
+
+
+class GetBalances(Message[dict[str, Balance]]):
+    """Balances by token. `refresh` asks the exchange; otherwise they are as of its last news."""
+
+    refresh: bool = False
+
+
+class ConnectorStatus(Value):
+    """How a connector is. Times are Unix seconds."""
+
+    account_name: str
+    connector_name: str
+    phase: Literal["opening", "connecting", "reconciling", "ready", "interrupted"]
+    reason: str
+    """Why it does not take orders; empty if it does."""
+    since: float
+    heard_at: float | None
+    """When its host last spoke of it."""
+    unresolved: int
+    """Orders whose fate is unknown."""
+    foreign: tuple[str, ...]
+    """Orders that rest on the exchange under these keys and are not ours, by client order id."""
+
+
+class GetConnectorStatus(Message[ConnectorStatus]):
+    """Query: how the connector is."""
+
+
+class WaitUntilReady(Message[None]):
+    """Answered once the connector takes orders."""
+
+
+class ReopenConnector(Message[None]):
+    """Command: open the connector anew in its host, with the keys that are kept now."""
+
+
+class ConnectorSpoke(Message[None]):
+    """Event: the engine host said something about this connector; the payload is JSON, as it came."""
+
+    topic: str
+    payload: bytes

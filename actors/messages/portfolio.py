@@ -1,0 +1,40 @@
+"""What may be asked about what the accounts hold, valued in one quote."""
+
+from decimal import Decimal
+from typing import Any
+
+from aviary.actors.core.message import Message, Value
+from aviary.actors.messages.trading import Names
+
+
+class Holding(Value):
+    """A token on a connector. `price` and `value` are in the quote, 0 if no price is known."""
+
+    token: str
+    units: Decimal
+    price: Decimal
+    value: Decimal
+    available_units: Decimal
+
+
+type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
+"""Holdings by account and connector."""
+
+
+class GetPortfolioState(Message[PortfolioState]):
+    """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news."""
+
+    account_names: Names | None = None
+    connector_names: Names | None = None
+    refresh: bool = False
+
+
+class GetTokenDistribution(Message[dict[str, Any]]):
+    """The share of each token in the whole, with the accounts and connectors it lies on."""
+
+    account_names: Names | None = None
+    connector_names: Names | None = None
+
+
+class GetAccountDistribution(Message[dict[str, Any]]):
+    """The share of each account and connector in the whole."""

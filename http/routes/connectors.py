@@ -1,0 +1,26 @@
+"""The catalogue of connectors."""
+
+from aviary.actors.messages.connectors import (
+    GetConfigMap,
+    GetConnectorDetails,
+    GetOrderTypes,
+    GetTradingRules,
+    ListConnectors,
+    ListMarkets,
+)
+from aviary.http.routing import Row
+
+CATALOGUE = "market/catalogue"
+
+BY_NAME = {"name": "connector_name"}
+
+ROWS = (
+    Row("GET", "/connectors/", ListConnectors, CATALOGUE),
+    Row("GET", "/connectors/{connector_name}/config-map", GetConfigMap, CATALOGUE),
+    Row("GET", "/connectors/{connector_name}/trading-rules", GetTradingRules, CATALOGUE),
+    Row("GET", "/connectors/{connector_name}/order-types", GetOrderTypes, CATALOGUE),
+    # As the released server documents them.
+    Row("GET", "/connectors", ListConnectors, CATALOGUE),
+    Row("GET", "/connectors/{name}", GetConnectorDetails, CATALOGUE, names=BY_NAME),
+    Row("GET", "/connectors/{name}/markets", ListMarkets, CATALOGUE, names=BY_NAME),
+)

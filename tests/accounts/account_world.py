@@ -1,0 +1,190 @@
+"""Accounts in a tree of their own: real database, real engine hosts, real simulated exchange."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from aviary.actors.account_registry import AccountRegistry
+from aviary.actors.catalogue import Catalogue
+from aviary.actors.connector import Connector
+from aviary.actors.core.message import Message
+from aviary.actors.core.simulation import Probe
+from aviary.actors.core.system import System
+from aviary.actors.database import Database
+from aviary.actors.engine_host import EngineHost
+from aviary.actors.messages.accounts import AddCredential, CreateAccount
+from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus, WaitUntilReady
+from aviary.actors.messages.database import Transact
+from aviary.actors.messages.engine import GetHost
+from aviary.actors.messages.sandbox import SandboxInfo
+from aviary.actors.messages.trading import CancelledOrder, CancelOrder, PlacedOrder, PlaceOrder
+from aviary.actors.portfolio import Portfolio
+from aviary.actors.template import TemplateKeeper
+from aviary.actors.trading_desk import TradingDesk
+from aviary.persistence.orders import Order
+from aviary.persistence.repositories import Repositories
+from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.boot import Tree
+from aviary.supervisors.families.accounts import AccountFamily
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
+from pydantic import SecretStr
+
+PASSWORD = SecretStr("config password")
+PATIENCE = 25.0
+QUICK = Backoff(first=0.05, cap=1.0)
+
+
+class World:
+    """The accounts' part of a tree in threads of its own; its methods are called from tests."""
+
+    def __init__(self, home: Path, sandbox_url: str, compare_interval: float = 2.0) -> None:
+        self.home = home
+        self.credentials = home / "bots" / "credentials"
+        self.sandbox_url = sandbox_url
+        self.compare_interval = compare_interval
+        self.system = System.live()
+        self.loop = self.system.dispatcher("work").loop
+        self._tree = Tree(self.system, self._spec())
+
+    def run[R](self, work: Coroutine[Any, Any, R], timeout: float = 60.0) -> R:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+    def start(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._tree.start(), self.system.kernel.loop).result(60)
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._tree.stop(), self.system.kernel.loop).result(60)
+        self.system.shutdown()
+
+    def ask[R](self, address: str, message: Message[R], timeout: float = PATIENCE) -> R:
+        return self.system.ask_blocking(address, message, timeout=timeout)
+
+    def _spec(self) -> SupervisorSpec:
+        family = AccountFamily(self.system, self._host, self._connector)
+        market = SupervisorSpec(
+            strategy="rest_for_one",
+            intensity=None,
+            children=(
+                ChildSpec("host", lambda: self._host("market"), backoff=QUICK),
+                ChildSpec("catalogue", Catalogue, backoff=QUICK),
+            ),
+        )
+        return SupervisorSpec(
+            park=True,
+            children=(
+                ChildSpec("database", lambda: Database(None, self.home / "aviary.sqlite")),
+                ChildSpec("template", lambda: TemplateKeeper(self.home / "t", self.home / "template.log")),
+                ChildSpec("sandbox", lambda: Probe(lambda _: SandboxInfo(url=self.sandbox_url, pid=0))),
+                ChildSpec(
+                    "accounts",
+                    lambda: Supervisor(SupervisorSpec(dynamic=True, intensity=None)),
+                    kind="supervisor",
+                    settings=SUPERVISOR_SETTINGS,
+                ),
+                ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, family)),
+                ChildSpec("market", lambda: Supervisor(market), kind="supervisor", settings=SUPERVISOR_SETTINGS),
+                ChildSpec("trading", TradingDesk),
+                ChildSpec("portfolio", Portfolio),
+            ),
+        )
+
+    def _host(self, name: str) -> EngineHost:
+        return EngineHost(self.home / "hosts" / name, self.home / f"host-{name}.log")
+
+    def _connector(self, account: str, connector: str) -> Connector:
+        return Connector(
+            account, connector, self.credentials / account, PASSWORD, compare_interval=self.compare_interval
+        )
+
+    # What tests do
+
+    def connect(self, account: str, key: str, connector: str = "sandbox") -> str:
+        """An account with a credential, ready to trade; the connector's address."""
+        if not (self.credentials / account).exists():
+            self.ask("account-registry", CreateAccount(account_name=account))
+        values = {f"{connector}_api_key": SecretStr(key), f"{connector}_api_secret": SecretStr("secret")}
+        add = AddCredential(account_name=account, connector_name=connector, values=values)
+        self.ask("account-registry", add, timeout=60)
+        self.wait_until_ready(f"accounts/{account}/{connector}")
+        return f"accounts/{account}/{connector}"
+
+    def wait_until_ready(self, address: str, timeout: float = PATIENCE) -> None:
+        async def ready() -> None:
+            async with asyncio.timeout(timeout):
+                while self.system.cell(address) is None:
+                    await asyncio.sleep(0.02)
+                while True:
+                    # A connector that is replaced meanwhile owes its answer no more.
+                    try:
+                        await self.system.ask(address, WaitUntilReady(), timeout=timeout)
+                    except Exception:
+                        await asyncio.sleep(0.02)
+                    else:
+                        return
+
+        self.run(ready(), timeout + 5)
+
+    def place(self, account: str, price: str | None = "20000", side: str = "BUY", **changes: Any) -> PlacedOrder:
+        fields: dict[str, Any] = {
+            "account_name": account,
+            "connector_name": "sandbox",
+            "trading_pair": "BTC-USDT",
+            "trade_type": side,
+            "amount": "0.01",
+            "price": price,
+            **changes,
+        }
+        return self.ask("trading", PlaceOrder.model_validate(fields), timeout=30)
+
+    def cancel(self, account: str, order_id: str, connector: str = "sandbox") -> CancelledOrder:
+        message = CancelOrder(account_name=account, connector_name=connector, client_order_id=order_id)
+        return self.ask("trading", message, timeout=30)
+
+    def transact[R](self, work: Callable[[Repositories], R]) -> R:
+        return self.ask("database", Transact(work=work))
+
+    def order(self, account: str, order_id: str, connector: str = "sandbox") -> Order:
+        found = self.transact(lambda r: r.orders.get(account, connector, order_id))
+        assert found is not None
+        return found
+
+    def status(self, address: str) -> ConnectorStatus:
+        return self.ask(address, GetConnectorStatus())
+
+    def host_pid(self, account: str) -> int:
+        pid = self.ask(f"accounts/{account}/host", GetHost()).pid
+        assert pid is not None
+        return pid
+
+    def signal_host(self, account: str, number: int = signal.SIGKILL) -> int:
+        pid = self.host_pid(account)
+        os.kill(pid, number)
+        return pid
+
+    def until_order(self, account: str, order_id: str, *states: str, timeout: float = PATIENCE) -> Order:
+        """The order once it is in one of the states."""
+        heard = threading.Event()
+        end = self.system.bus.subscribe(f"accounts/{account}/sandbox/orders", lambda _t, _e: heard.set())
+        deadline = self.system.clock.monotonic() + timeout
+        try:
+            while True:
+                heard.clear()
+                order = self.order(account, order_id)
+                if order.state in states:
+                    return order
+                left = deadline - self.system.clock.monotonic()
+                if left <= 0:
+                    raise AssertionError(f"{order_id} is {order.state}, not {states}, after {timeout} s")
+                heard.wait(min(left, 0.5))
+        finally:
+            end()
+
+
+def amounts(orders: list[dict[str, Any]]) -> list[Decimal]:
+    return sorted(Decimal(order["amount"]) for order in orders)
