@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
 from aviary.actors.core.refusal import Refusal, Unavailable
@@ -60,7 +59,7 @@ REASON_LINES = 6
 """Last lines of a dead bot's output that are told."""
 
 
-class BotDied(Exception):  # noqa: N818 - the field's word
+class BotDied(Exception):
     """The bot's process ended and nobody had asked it to."""
 
 
@@ -127,7 +126,7 @@ class BotActor(AsyncActor):
             self.spawn(self._start(), "start")
         self.schedule(self._patience.pulse, CheckPulse())
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case BotSpoke():
@@ -181,7 +180,9 @@ class BotActor(AsyncActor):
     def _obituary(self, code: int | None) -> str:
         if self._killed_because:
             return self._killed_because
-        how = "ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        how = (
+            "ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        )
         report = self._launch_report()
         if report.get("stage") == "failed" and report.get("detail"):
             return f"{how}: {report['detail']}"
@@ -191,7 +192,7 @@ class BotActor(AsyncActor):
 
     # Listening
 
-    def _hear(self, spoken: BotSpoke) -> Any:  # noqa: ANN401
+    def _hear(self, spoken: BotSpoke) -> Any:
         self._heard = True
         self._heard_at = self.clock.monotonic()
         payload = spoken.payload
@@ -212,7 +213,7 @@ class BotActor(AsyncActor):
                 pass
         return None
 
-    def _hear_status(self, payload: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _hear_status(self, payload: dict[str, Any]) -> Any:
         kind, text = payload.get("type"), str(payload.get("msg", ""))
         if kind == "ready" and self._state in {"starting", "settling"}:
             self._state, self._reason = "running", ""
@@ -224,7 +225,7 @@ class BotActor(AsyncActor):
                 return self._stopped_by_itself()
         return None
 
-    def _keep_performance(self, payload: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _keep_performance(self, payload: dict[str, Any]) -> Any:
         now = self.clock.now()
         if now - self._performance_kept_at < self._store.performance_period:
             return None
@@ -265,7 +266,7 @@ class BotActor(AsyncActor):
             self.spawn(self._start(), "start")
         return self._status()
 
-    async def _halt(self, message: HaltBot) -> Any:  # noqa: ANN401
+    async def _halt(self, message: HaltBot) -> Any:
         await self._want("stopped")
         if self._state != "stopped" and self._winding_down is None:
             self._begin_wind_down(skip_cancellation=message.skip_order_cancellation)

@@ -102,7 +102,9 @@ def needed_credentials(account: Path, spec: dict[str, Any]) -> list[Path]:
         for values in spec["controllers"].values()
         if isinstance(values.get("connector_name"), str)
     } - {path.stem for path in available}
-    missing = {name for name in missing if not name.endswith("_paper_trade") and "/" not in name and "-" not in name}
+    missing = {
+        name for name in missing if not name.endswith("_paper_trade") and "/" not in name and "-" not in name
+    }
     if missing:
         raise Invalid(
             f"Account '{account.name}' has no credentials for {', '.join(sorted(missing))}", "credentials_profile"

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
-
 from aviary.actors import bot_runs
 from aviary.actors.bot_store import Bot, BotRun, BotStore, performance_view
 from aviary.actors.core.actor import AsyncActor
@@ -92,7 +91,7 @@ class BotRegistry(AsyncActor):
         self._locks: dict[str, asyncio.Lock] = {}
         self.tell(self.address, BringUp())
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - a table
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case DeployControllers():
@@ -253,7 +252,10 @@ class BotRegistry(AsyncActor):
                 account_name=spec["account"],
                 image_version=message.image,
                 deployment_config=orjson.dumps(
-                    {**message.model_dump(mode="json", exclude={"exact_name"}), "script_config": spec["script_config"]}
+                    {
+                        **message.model_dump(mode="json", exclude={"exact_name"}),
+                        "script_config": spec["script_config"],
+                    }
                 ).decode(),
             )
             if not await self._store.transact(self, lambda r: r.bots.add(bot) and bool(r.bots.add_run(run))):
@@ -425,10 +427,20 @@ class BotRegistry(AsyncActor):
             return BotStatus(name=name, state="failed", reason="it was not brought up")
         state = "backing_off" if cell.state in {"backing_off", "starting"} else "failed"
         view = cell.view(self.clock.now(), self.clock.monotonic())
-        wait = "" if view.next_try_at is None else f"; next try in {max(0.0, view.next_try_at - self.clock.now()):.1f} s"
+        wait = (
+            ""
+            if view.next_try_at is None
+            else f"; next try in {max(0.0, view.next_try_at - self.clock.now()):.1f} s"
+        )
         reason = f"{cell.last_failure or 'unknown'}{wait}"
         return BotStatus.model_validate(
-            {"name": name, "state": state, "reason": reason, "restarts": cell.restarts, "incarnation": cell.incarnation}
+            {
+                "name": name,
+                "state": state,
+                "reason": reason,
+                "restarts": cell.restarts,
+                "incarnation": cell.incarnation,
+            }
         )
 
     async def _history(self, message: GetBotHistory) -> dict[str, Any]:

@@ -108,7 +108,12 @@ def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[s
                 "custom_info": report.performance.get("custom_info", {}),
             }
         )
-    pagination = {"next_cursor": cursor, "has_more": cursor is not None, "limit": query.limit, "interval": query.interval}
+    pagination = {
+        "next_cursor": cursor,
+        "has_more": cursor is not None,
+        "limit": query.limit,
+        "interval": query.interval,
+    }
     return {"status": "success", "data": shown, "pagination": pagination}
 
 

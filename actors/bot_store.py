@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-
 from aviary.actors.core.message import Value
 from aviary.actors.messages.database import Fetch, Transact
 from aviary.actors.runtimes import ProcessMark
@@ -78,9 +77,7 @@ class BotStore:
 
         await self.transact(actor, work)
 
-    async def keep_performance(
-        self, actor: AsyncActor, name: str, at: float, payload: dict[str, Any]
-    ) -> None:
+    async def keep_performance(self, actor: AsyncActor, name: str, at: float, payload: dict[str, Any]) -> None:
         """Keep one report of each controller."""
 
         def work(r: Repositories) -> None:

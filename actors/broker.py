@@ -10,7 +10,6 @@ import socket
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
@@ -64,9 +63,7 @@ class Broker(AsyncActor):
         record = self._folder / "daemon.json"
         known = self._read_identity()
         daemon = find_daemon(record)
-        if daemon is not None and (
-            known is None or not await logs_in(known, PROBE_TIMEOUT)
-        ):
+        if daemon is not None and (known is None or not await logs_in(known, PROBE_TIMEOUT)):
             await daemon.terminate()
             daemon = None
         if daemon is None or known is None:
@@ -82,7 +79,7 @@ class Broker(AsyncActor):
         self.spawn(self._watch(daemon), "watch")
         self.spawn(self._probe(daemon, known), "probe")
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case GetBroker():

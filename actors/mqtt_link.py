@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import DeadlineExceeded, Unavailable
 from aviary.actors.messages.bots import BotSpoke
 from aviary.actors.messages.broker import CallBot, GetBroker, GetLink, LinkState
+from paho.mqtt.enums import CallbackAPIVersion
 
 if TYPE_CHECKING:
     from aviary.actors.core.address import Address
@@ -76,7 +75,7 @@ class MqttLink(AsyncActor):
         self._replies = f"aviary/{secrets.token_hex(6)}"
         self._client = self._connect(info)
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case CallBot():
@@ -111,7 +110,7 @@ class MqttLink(AsyncActor):
 
     # In the library's thread
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _more: Any) -> None:  # noqa: ANN401
+    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         if code.is_failure:
             self._loop.call_soon_threadsafe(self._refused, str(code))
             return
@@ -123,10 +122,10 @@ class MqttLink(AsyncActor):
         client.subscribe(f"{self._replies}/#", 1)
         self._loop.call_soon_threadsafe(self._note, True)
 
-    def _on_disconnect(self, *_: Any) -> None:  # noqa: ANN401
+    def _on_disconnect(self, *_: Any) -> None:
         self._loop.call_soon_threadsafe(self._note, False)
 
-    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:  # noqa: ANN401
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         payload = parse(bytes(message.payload))
         if payload is not None:
             self._loop.call_soon_threadsafe(self._arrived, message.topic, payload)
@@ -178,7 +177,12 @@ class MqttLink(AsyncActor):
         topic = f"{self._replies}/{next(self._numbers)}"
         answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._calls[topic] = answer
-        header = {"timestamp": int(self.clock.now() * 1000), "reply_to": topic, "agent": "aviary", "properties": {}}
+        header = {
+            "timestamp": int(self.clock.now() * 1000),
+            "reply_to": topic,
+            "agent": "aviary",
+            "properties": {},
+        }
         sent = self._client.publish(
             f"{NAMESPACE}/{call.bot}/{call.command}", orjson.dumps({"header": header, "data": call.data}), qos=1
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from aviary.actors.core.refusal import Invalid, NotFound
 from aviary.actors.messages.strategies import StrategyKind
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import Invalid, NotFound, Unavailable
 from aviary.actors.engine.launch import Job
@@ -59,7 +58,7 @@ class StrategyLibrary(AsyncActor):
         """Make the folders and install what is shipped."""
         await asyncio.to_thread(self._files.install_shipped)
 
-    def receive(self, message: Any) -> Any:  # noqa: ANN401
+    def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case GetControllerTemplate(controller_type=kind, controller_name=name):
@@ -71,14 +70,16 @@ class StrategyLibrary(AsyncActor):
             case _:
                 return self.defer(asyncio.to_thread(self._on_files, message))
 
-    def _on_files(self, message: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - a table
+    def _on_files(self, message: Any) -> Any:
         files = self._files
         match message:
             case ListControllers():
                 return {kind: files.list_sources(files.controllers / kind) for kind in CONTROLLER_TYPES}
             case GetController(controller_type=kind, controller_name=name):
                 missing = f"Controller '{name}' not found in '{kind}'"
-                return SourceFile(name=name, type=kind, content=files.read_source(self._controller(kind, name), missing))
+                return SourceFile(
+                    name=name, type=kind, content=files.read_source(self._controller(kind, name), missing)
+                )
             case SaveController(controller_type=kind, controller_name=name):
                 sent = message.source.type
                 if sent is not None and sent != kind:
@@ -127,7 +128,9 @@ class StrategyLibrary(AsyncActor):
 
     async def _controller_template(self, kind: str, name: str) -> dict[str, Any]:
         answer = await self._inspect(
-            self._controller(kind, name), f"controllers.{kind}.{name}", None,
+            self._controller(kind, name),
+            f"controllers.{kind}.{name}",
+            None,
             f"Controller configuration class for '{name}' not found",
         )
         fields: dict[str, Any] = answer["fields"]
@@ -145,7 +148,9 @@ class StrategyLibrary(AsyncActor):
     async def _validate(self, message: ValidateControllerConfig) -> Confirmation:
         kind, name = message.controller_type, message.controller_name
         answer = await self._inspect(
-            self._controller(kind, name), f"controllers.{kind}.{name}", message.config,
+            self._controller(kind, name),
+            f"controllers.{kind}.{name}",
+            message.config,
             f"Controller configuration class for '{name}' not found",
         )
         if "invalid" in answer:
@@ -155,7 +160,7 @@ class StrategyLibrary(AsyncActor):
     async def _inspect(
         self, source: Path, module: str, values: dict[str, Any] | None, missing: str
     ) -> dict[str, Any]:
-        if not source.exists():
+        if not await asyncio.to_thread(source.exists):
             raise NotFound(missing)
         async with self._inspections:
             with tempfile.TemporaryDirectory(prefix="aviary-inspection-") as place:

@@ -39,7 +39,7 @@ from aviary.supervisors.boot import Tree
 from aviary.supervisors.families.bots import BotActors
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
-from eth_keyfile.keyfile import encrypt_aes_ctr, keccak
+from eth_keyfile.keyfile import encrypt_aes_ctr, keccak  # type: ignore[attr-defined]
 from pydantic import SecretStr
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The controllers and scripts that ship with the product."""

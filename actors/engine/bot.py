@@ -5,6 +5,8 @@ that was asked for by SIGTERM or SIGINT, and otherwise with a code of `EXIT_…`
 `data/launch.json`.
 """
 
+# ruff: noqa: SLF001 - what a launcher needs of hummingbot is private there
+
 import asyncio
 import logging
 import os
@@ -57,7 +59,7 @@ def main(spec: dict[str, Any]) -> int:
     return asyncio.run(BotProcess(BotSpec(**given)).run())
 
 
-class _SettledOnly(Exception):  # noqa: N818 - not an error: it ends a start that is not to go on
+class _SettledOnly(Exception):
     """All that was asked for is done."""
 
 
@@ -120,14 +122,13 @@ class BotProcess:
         return EXIT_STOPPED
 
     async def _boot(self) -> bool:
-        from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
-        from hummingbot.client.config.config_helpers import load_client_config_map_from_file
-        from hummingbot.client.runner import bootstrap_application
-
         from aviary.actors.engine.bot_bridge import Bridge, repair_commands
         from aviary.actors.engine.bot_keys import WrongPassword, open_keys
         from aviary.actors.engine.bot_orders import Marks, Settlement
         from aviary.sandbox.connectors import register
+        from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
+        from hummingbot.client.config.config_helpers import load_client_config_map_from_file
+        from hummingbot.client.runner import bootstrap_application
 
         register()
         spec = self._spec
@@ -176,7 +177,11 @@ class BotProcess:
     def _guard_start_and_stop(self) -> None:
         """Put our steps between hummingbot's own: they then hold for its MQTT commands as well."""
         core, application = self._core, self._application
-        execute, cancel, stop_loop = core._start_strategy_execution, core.cancel_outstanding_orders, application.stop_loop
+        execute, cancel, stop_loop = (
+            core._start_strategy_execution,
+            core.cancel_outstanding_orders,
+            application.stop_loop,
+        )
 
         async def settle_then_execute() -> None:
             self._report.write("settling")
@@ -194,7 +199,7 @@ class BotProcess:
             self._left = await self._settlement.leftovers(list(core.connectors.values()), LEFTOVER_TIMEOUT)
             return done
 
-        async def stop_once(skip_order_cancellation: bool = False) -> None:
+        async def stop_once(skip_order_cancellation: bool = False) -> None:  # noqa: FBT001, FBT002 - hummingbot's
             async with self._stopping:
                 if core.strategy is None and not core.connectors:
                     return
@@ -246,9 +251,7 @@ class BotProcess:
     async def _sweep(self) -> None:
         from aviary.actors.engine.bot_orders import sweep_strays
 
-        await sweep_strays(
-            self._settlement, lambda: list(self._core.connectors.values()), self._spec.sweep_period
-        )
+        await sweep_strays(self._settlement, lambda: list(self._core.connectors.values()), self._spec.sweep_period)
 
     async def _wind_down(self) -> None:
         self._say("Asked to stop.")
@@ -285,7 +288,6 @@ if __name__ == "__main__":
     import sys
 
     import orjson
-
     from aviary.actors.engine.roots import settle_in
 
     given = orjson.loads(Path(sys.argv[1]).read_bytes())

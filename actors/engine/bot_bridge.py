@@ -5,6 +5,8 @@ is away messages pile up without limit; market events are never forwarded in hea
 `config` fail on attributes that the application does not have any more; notices stay in a queue.
 """
 
+# ruff: noqa: SLF001, FBT001, FBT002 - repairs take hummingbot's private names and its signatures
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -41,11 +43,11 @@ class Bridge(MQTTGateway):  # type: ignore[misc]
         self._remove_market_event_listeners()
         super().start_market_events_fw()
 
-    async def flushed(self, timeout: float) -> None:
+    async def flushed(self, timeout: float) -> None:  # noqa: ASYNC109
         """Wait until everything queued has been sent, for at most `timeout` seconds."""
         deadline = self._ev_loop.time() + timeout
         # The message at hand is out of the queue before it is sent: the last turn is for it.
-        while self._connected and not self._outgoing.empty() and self._ev_loop.time() < deadline:
+        while self._connected and not self._outgoing.empty() and self._ev_loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.05)
 
@@ -53,7 +55,7 @@ class Bridge(MQTTGateway):  # type: ignore[misc]
         wrapped: dict[str, Any] = super()._wrap_response(response)
         bridge = wrapped["data"].get("config", {}).get("client", {}).get("mqtt_bridge")
         if bridge:
-            bridge["mqtt_password"] = "***"
+            bridge["mqtt_password"] = "***"  # noqa: S105 - the opposite of one
         return wrapped
 
     def _put(self, item: tuple[str, dict[str, Any], int]) -> None:
@@ -84,9 +86,7 @@ def _start(
     conf: str | None = None,
 ) -> None:
     arguments = (log_level, v2_conf, is_quickstart, script, conf)
-    self.ev_loop.call_soon_threadsafe(
-        lambda: self.ev_loop.create_task(_start_check_by_names(self, *arguments))
-    )
+    self.ev_loop.call_soon_threadsafe(lambda: self.ev_loop.create_task(_start_check_by_names(self, *arguments)))
 
 
 async def _start_check_by_names(

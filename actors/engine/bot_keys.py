@@ -13,7 +13,7 @@ _SECRET = re.compile(r"^\s*\w+:\s*['\"]?([0-9a-f]{200,})['\"]?\s*$", re.MULTILIN
 """A line of a connector's file whose value is a key file in hexadecimal."""
 
 
-class WrongPassword(Exception):  # noqa: N818 - an expected answer
+class WrongPassword(Exception):
     """The password does not open the keys."""
 
 

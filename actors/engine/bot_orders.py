@@ -6,6 +6,8 @@ them, every open order that carries this bot's mark. The second finds what was s
 without the mark belong to somebody else on the same account and are left alone.
 """
 
+# ruff: noqa: SLF001 - connectors have no public way to ask for open orders
+
 import asyncio
 import hashlib
 import logging
@@ -16,6 +18,7 @@ from typing import Any
 
 import aiohttp
 import hummingbot.connector.utils as client_ids
+from aviary.config.clock import Clock
 from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as perpetual
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import (
     BinancePerpetualDerivative,
@@ -24,8 +27,6 @@ from hummingbot.connector.exchange.binance import binance_constants as spot
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
-
-from aviary.config.clock import Clock
 
 log = logging.getLogger("hummingbot.client.aviary")
 
@@ -69,7 +70,7 @@ class Marks:
     def put_on(self) -> None:
         """From now on, hummingbot's ids end in moment and mark instead of moment and process."""
         client_ids.get_tracking_nonce = self._nonce
-        client_ids._bot_instance_id = lambda: self.mark  # noqa: SLF001 - the only place ids are made
+        client_ids._bot_instance_id = lambda: self.mark
 
     def is_ours(self, client_id: str, prefix: str) -> bool:
         """Whether an order id was made by this bot, in this or an earlier life."""
@@ -111,14 +112,23 @@ class Settlement:
         self._say = say
 
     async def settle(self, connectors: Iterable[Any], saved: Callable[[Any], list[InFlightOrder]]) -> int:
-        """Cancel every order of an earlier life; the number cancelled. Tries until it is certain, so nothing
-        may be quoted before it returns. `saved` gives the orders that the dead run wrote down."""
+        """Cancel every order of an earlier life; answers how many there were.
+
+        Tries until it is certain, so nothing may be quoted before it returns. `saved` gives the orders that
+        the dead run wrote down.
+        """
         counts = await asyncio.gather(*(self._settle_one(each, saved(each)) for each in connectors))
         return sum(counts)
 
-    async def leftovers(self, connectors: Iterable[Any], timeout: float) -> list[str] | None:
-        """After a stop: cancel what is left, for at most `timeout` seconds. Answers the ids still open,
-        `None` if an exchange could not be asked."""
+    async def leftovers(
+        self,
+        connectors: Iterable[Any],
+        timeout: float,  # noqa: ASYNC109
+    ) -> list[str] | None:
+        """After a stop: cancel what is left, for at most `timeout` seconds.
+
+        Answers the ids still open, `None` if an exchange could not be asked.
+        """
         try:
             async with asyncio.timeout(timeout):
                 for connector in connectors:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-
 from aviary.config.clock import Clock
 
 REPORT_FILE = Path("data/launch.json")

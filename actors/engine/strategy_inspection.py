@@ -27,7 +27,9 @@ def main(spec: dict[str, Any]) -> int:
         else:
             answer = _validated(model, spec["values"])
     except ModuleNotFoundError as error:
-        answer = {"missing": True} if error.name == spec["module"] else {"broken": f"{type(error).__name__}: {error}"}
+        answer = (
+            {"missing": True} if error.name == spec["module"] else {"broken": f"{type(error).__name__}: {error}"}
+        )
     except Exception as error:  # noqa: BLE001 - anything may be wrong in somebody's code; it is told
         answer = {"broken": f"{type(error).__name__}: {error}"}
     Path(spec["answer"]).write_bytes(orjson.dumps(answer))
@@ -51,14 +53,17 @@ def _config_class(module_name: str) -> Any:
 def _validated(model: Any, values: dict[str, Any]) -> dict[str, Any]:
     try:
         model(**values)
-    except (ValueError, TypeError) as error:
-        return {"invalid": str(error)}
+    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+        # Validators of controllers raise what comes to their authors' minds.
+        return {"invalid": str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"}
     return {"valid": True}
 
 
 def _describe(field: Any) -> dict[str, Any]:
     return {
-        "default": "PydanticUndefined" if field.is_required() else _plain(field.get_default(call_default_factory=True)),
+        "default": "PydanticUndefined"
+        if field.is_required()
+        else _plain(field.get_default(call_default_factory=True)),
         "type": str(field.annotation),
         "required": field.is_required(),
     }

@@ -4,9 +4,8 @@ from collections.abc import Hashable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
-
 from aviary.actors.core.message import Message, Value
+from pydantic import Field, StringConstraints
 
 type BotState = Literal[
     "starting", "settling", "running", "backing_off", "stopping", "stopped", "archived", "failed"
@@ -20,6 +19,16 @@ type BotName = Annotated[str, StringConstraints(pattern=rf"^{BOT_NAME}$")]
 
 type FileStem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 """The name of a configuration, with or without `.yml`."""
+
+
+STOP_LIMIT = 170.0
+"""Seconds for a stop that is waited for: over MQTT, by SIGTERM, by SIGKILL, and settling what is left."""
+
+ANSWER_LIMIT = 150.0
+"""Seconds for an answer of a bot itself; the caller's own time-out is shorter."""
+
+DEPLOY_LIMIT = 90.0
+"""Seconds for a deployment, and for bringing all bots up."""
 
 
 # What a bot says
@@ -46,7 +55,7 @@ class BotStatus(Value):
     state: BotState
     reason: str = ""
     """Why it is in this state, in words."""
-    performance: dict[str, Any] = {}
+    performance: dict[str, Any] = Field(default_factory=dict)
     """The newest performance message: by controller id, `performance` and `custom_info`."""
     error_logs: tuple[dict[str, Any], ...] = ()
     general_logs: tuple[dict[str, Any], ...] = ()
@@ -74,6 +83,8 @@ class RunBot(Message[BotStatus]):
 class HaltBot(Message[BotStatus]):
     """Command: stop, and stay stopped. Answers at once; `wait` makes it answer when the bot has stopped."""
 
+    handler_limit = STOP_LIMIT
+
     skip_order_cancellation: bool = False
     wait: bool = False
 
@@ -81,8 +92,10 @@ class HaltBot(Message[BotStatus]):
 class AskBot(Message[dict[str, Any]]):
     """Command: pass a command of hummingbot's own on to the running bot and answer with its reply."""
 
+    handler_limit = ANSWER_LIMIT
+
     command: Literal["status", "config", "history", "import", "balance/limit", "balance/paper"]
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default_factory=dict)
     timeout: float = 30.0
 
 
@@ -97,6 +110,8 @@ class CheckPulse(Message[None]):
 
 class DeployControllers(Message[dict[str, Any]]):
     """Command: make a bot that runs controllers by `v2_with_controllers`, and start it."""
+
+    handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName
     credentials_profile: str = "master_account"
@@ -114,6 +129,8 @@ class DeployControllers(Message[dict[str, Any]]):
 class DeployScript(Message[dict[str, Any]]):
     """Command: make a bot that runs a V2 script, and start it."""
 
+    handler_limit = DEPLOY_LIMIT
+
     instance_name: BotName
     credentials_profile: str = "master_account"
     script: FileStem | None = None
@@ -129,6 +146,8 @@ class DeployBot(Message[dict[str, Any]]):
     A given `instance_name` is taken as it is; without one it is made of what is deployed and the moment.
     """
 
+    handler_limit = DEPLOY_LIMIT
+
     instance_name: BotName | None = None
     credentials_profile: str = "master_account"
     controller: FileStem | None = None
@@ -143,6 +162,8 @@ class DeployBot(Message[dict[str, Any]]):
 class StartBot(Message[dict[str, Any]]):
     """Command: start a stopped bot."""
 
+    handler_limit = DEPLOY_LIMIT
+
     bot_name: str
     lenient: bool = False
     """An unknown bot is an answer and no refusal, as clients of the released server expect."""
@@ -155,6 +176,8 @@ class StartBot(Message[dict[str, Any]]):
 
 class StopBot(Message[dict[str, Any]]):
     """Command: stop a bot; it stays stopped."""
+
+    handler_limit = STOP_LIMIT
 
     bot_name: str
     lenient: bool = False
@@ -175,6 +198,8 @@ class FindBot(Message[BotStatus | None]):
 
 class GetBotHistory(Message[dict[str, Any]]):
     """Query: the trades of a bot."""
+
+    handler_limit = ANSWER_LIMIT
 
     bot_name: str
     days: Annotated[int, Field(ge=0, le=36_500)] = 0
@@ -270,3 +295,5 @@ class GetRunStatistics(Message[dict[str, Any]]):
 
 class BringUp(Message[None]):
     """Command, of the registry to itself: finish what a crash interrupted and start what should run."""
+
+    handler_limit = DEPLOY_LIMIT

@@ -2,9 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import SecretStr
-
 from aviary.actors.core.message import Message, Value
+from pydantic import Field, SecretStr
 
 
 class BrokerInfo(Value):
@@ -47,10 +46,10 @@ class CallBot(Message[dict[str, Any]]):
     carried the command out all the same.
     """
 
+    handler_limit = 150.0
+
     bot: str
-    command: Literal[
-        "start", "stop", "status", "config", "history", "import", "balance/limit", "balance/paper"
-    ]
-    data: dict[str, Any] = {}
+    command: Literal["start", "stop", "status", "config", "history", "import", "balance/limit", "balance/paper"]
+    data: dict[str, Any] = Field(default_factory=dict)
     timeout: float = 10.0
     """Seconds."""

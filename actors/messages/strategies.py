@@ -2,9 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, StringConstraints, model_validator
-
 from aviary.actors.core.message import Message, Value
+from pydantic import ConfigDict, StringConstraints, model_validator
 
 type ControllerType = Literal["directional_trading", "market_making", "generic"]
 
@@ -17,6 +16,10 @@ type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-
 type SourceCode = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
 
 type StrategyKind = Literal["controller", "script"]
+
+
+INSPECTION_LIMIT = 90.0
+"""Seconds for a look into a strategy, the wait for its turn included."""
 
 
 class Confirmation(Value):
@@ -77,12 +80,16 @@ class DeleteController(Message[Confirmation]):
 class GetControllerTemplate(Message[dict[str, Any]]):
     """Query: the fields of a controller's configuration, with default, type and whether it is required."""
 
+    handler_limit = INSPECTION_LIMIT
+
     controller_type: ControllerType
     controller_name: Identifier
 
 
 class ValidateControllerConfig(Message[Confirmation]):
     """Query: whether the controller would take this configuration; `Invalid` with its own words if not."""
+
+    handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
     controller_name: Identifier
@@ -114,6 +121,8 @@ class DeleteScript(Message[Confirmation]):
 
 class GetScriptTemplate(Message[dict[str, Any]]):
     """Query: the fields of a script's configuration with their defaults."""
+
+    handler_limit = INSPECTION_LIMIT
 
     script_name: Identifier
 

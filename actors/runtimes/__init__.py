@@ -44,7 +44,9 @@ type OnBorn = Callable[[ProcessMark], Awaitable[None]]
 class Runtime(Protocol):
     """Starts bots and finds them again."""
 
-    async def start(self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn) -> Running:
+    async def start(
+        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn
+    ) -> Running:
         """Start the bot in its folder; it goes on when the server ends."""
 
     def adopt(self, mark: ProcessMark) -> Running | None:

@@ -21,7 +21,9 @@ type BrokerKind = Literal["mosquitto", "iotcore"]
 
 def find_mosquitto() -> str | None:
     """The binary's path; Debian keeps it where only root looks."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+    return shutil.which(
+        "mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
+    )
 
 
 def choose(wanted: Literal["auto", "mosquitto", "iotcore"]) -> BrokerKind:

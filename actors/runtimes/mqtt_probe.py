@@ -9,7 +9,7 @@ ACCEPTED = bytes((0x20, 0x02, 0x00, 0x00))
 """CONNACK without a session and with return code 0 (MQTT 3.1.1, section 3.2)."""
 
 
-async def logs_in(broker: BrokerInfo, timeout: float) -> bool:
+async def logs_in(broker: BrokerInfo, timeout: float) -> bool:  # noqa: ASYNC109
     """Whether the broker takes its own user within `timeout` seconds."""
     try:
         async with asyncio.timeout(timeout):

@@ -4,14 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.engine.launch import Job
 from aviary.actors.engine.launch import OnBorn as OnProcessBorn
 from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.runtimes import OnBorn, ProcessMark, Running
 from aviary.config.clock import Clock
+from pydantic import SecretStr
 
 ENTRY = "aviary.actors.engine.bot:main"
 
@@ -39,7 +38,9 @@ class ProcessRuntime:
         self._environment = dict(environment or {})
         self._heartbeat = heartbeat
 
-    async def start(self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn) -> Running:
+    async def start(
+        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn
+    ) -> Running:
         """Start the bot; see `Runtime`."""
 
         async def born(process: ChildProcess) -> None:
@@ -64,7 +65,7 @@ class ProcessRuntime:
         folder: Path,
         script_config: str,
         broker: BrokerInfo,
-        **more: Any,  # noqa: ANN401
+        **more: Any,
     ) -> Job:
         return Job(
             entry=ENTRY,

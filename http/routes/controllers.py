@@ -60,5 +60,7 @@ ROWS = (
         names={"name": "controller", "account_name": "credentials_profile"},
         status=201,
     ),
-    Row("PUT", "/controllers/{id}/config", UpdateStrategy, REGISTRY, names={"id": "controller_id"}, whole="changes"),
+    Row(
+        "PUT", "/controllers/{id}/config", UpdateStrategy, REGISTRY, names={"id": "controller_id"}, whole="changes"
+    ),
 )

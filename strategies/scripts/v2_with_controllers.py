@@ -4,8 +4,9 @@ A bot sees this file as `scripts.v2_with_controllers`. Controllers decide what t
 stops them, watches their drawdown and publishes their performance once a second.
 """
 
-import os
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from hummingbot.client.hummingbot_application import HummingbotApplication
 from hummingbot.core.data_type.common import PositionMode
@@ -19,20 +20,20 @@ REPORT_PERIOD = 1.0
 """Seconds between two performance messages."""
 
 
-class V2WithControllersConfig(StrategyV2ConfigBase):
+class V2WithControllersConfig(StrategyV2ConfigBase):  # type: ignore[misc]  # hummingbot is untyped
     """Which controllers to run, and how much they may lose."""
 
-    script_file_name: str = os.path.basename(__file__)
+    script_file_name: str = Path(__file__).name
     max_global_drawdown_quote: float | None = Field(default=None, gt=0)
     """All controllers together: quote units below their best result after which the bot stops."""
     max_controller_drawdown_quote: float | None = Field(default=None, gt=0)
     """One controller: quote units below its own best result after which it is stopped."""
 
 
-class V2WithControllers(StrategyV2Base):
+class V2WithControllers(StrategyV2Base):  # type: ignore[misc]  # hummingbot is untyped
     """Runs controllers, publishes their performance and enforces their limits."""
 
-    def __init__(self, connectors: dict, config: V2WithControllersConfig) -> None:
+    def __init__(self, connectors: dict[str, Any], config: V2WithControllersConfig) -> None:
         super().__init__(connectors, config)
         self.config = config
         self._best_global = Decimal(0)
@@ -51,7 +52,7 @@ class V2WithControllers(StrategyV2Base):
             self._reported_at = self.current_timestamp
             self._pub(self.performance_message())
 
-    def performance_message(self) -> dict:
+    def performance_message(self) -> dict[str, Any]:
         """What is published: result and own words of each controller, by its id."""
         message = {}
         for controller_id, controller in self.controllers.items():
@@ -63,9 +64,7 @@ class V2WithControllers(StrategyV2Base):
                         position if isinstance(position, dict) else position.model_dump()
                         for position in report.positions_summary
                     ],
-                    "close_type_counts": {
-                        str(kind): count for kind, count in report.close_type_counts.items()
-                    },
+                    "close_type_counts": {str(kind): count for kind, count in report.close_type_counts.items()},
                 },
                 "custom_info": controller.get_custom_info(),
             }
@@ -121,7 +120,9 @@ class V2WithControllers(StrategyV2Base):
                 and best - result > Decimal(str(limit))
                 and controller_id not in self._stopped_for_drawdown
             ):
-                self.logger().warning(f"Controller {controller_id} lost {best - result} from its best: stopping it.")
+                self.logger().warning(
+                    f"Controller {controller_id} lost {best - result} from its best: stopping it."
+                )
                 self._stopped_for_drawdown.add(controller_id)
                 self._stop_controller(controller_id)
         self._best_global = max(self._best_global, total)

@@ -15,12 +15,12 @@ from aviary.actors.bot_folder import BotFolders
 from aviary.actors.bot_registry import BotRegistry
 from aviary.actors.bot_store import BotStore
 from aviary.actors.broker import Broker
+from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.database import Database
 from aviary.actors.engine.launch import Job, Template, launch
 from aviary.actors.engine.launch import OnBorn as OnProcessBorn
-from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot
 from aviary.actors.messages.broker import GetBroker, GetLink
 from aviary.actors.messages.strategies import SaveConfig
@@ -167,7 +167,11 @@ class World:
             strategy="rest_for_one",
             intensity=None,
             children=(
-                ChildSpec("server", lambda: Broker(self.home / "broker", self.home / "broker.log", self.broker), backoff=QUICK),
+                ChildSpec(
+                    "server",
+                    lambda: Broker(self.home / "broker", self.home / "broker.log", self.broker),
+                    backoff=QUICK,
+                ),
                 ChildSpec("link", lambda: MqttLink("broker/server"), backoff=QUICK),
             ),
         )
@@ -183,9 +187,7 @@ class World:
                     kind="supervisor",
                     settings=SUPERVISOR_SETTINGS,
                 ),
-                ChildSpec(
-                    "bot-registry", lambda: BotRegistry(family, store, folders, StrategyFiles(self.bots))
-                ),
+                ChildSpec("bot-registry", lambda: BotRegistry(family, store, folders, StrategyFiles(self.bots))),
             ),
         )
         self._tree = Tree(self.system, spec)
@@ -232,7 +234,7 @@ class World:
         """Wait until a bot's status meets a condition."""
         return self.run(self._until(name, condition, timeout), timeout + 5)
 
-    async def _until(self, name: str, condition: Callable[[BotStatus], bool], timeout: float) -> BotStatus:
+    async def _until(self, name: str, condition: Callable[[BotStatus], bool], timeout: float) -> BotStatus:  # noqa: ASYNC109
         status = None
         try:
             async with asyncio.timeout(timeout):
@@ -255,11 +257,11 @@ class World:
         """Wait until exactly so many orders of a key are open on the exchange."""
         return self.run(self._until_orders(count, key, timeout), timeout + 5)
 
-    async def _until_orders(self, count: int, key: str, timeout: float) -> list[dict[str, Any]]:
+    async def _until_orders(self, count: int, key: str, timeout: float) -> list[dict[str, Any]]:  # noqa: ASYNC109
         orders: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(timeout):
-                while len(orders := await self.sandbox.orders(key, open_only=True)) != count:
+                while len(orders := await self.sandbox.orders(key, open_only=True)) != count:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"waited {timeout} s for {count} orders, there are {len(orders)}") from None
@@ -331,6 +333,8 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cwd", "status"]):
         place = str(process.info["cwd"] or "")
-        if process.info["status"] != psutil.STATUS_ZOMBIE and (place == str(folder) or place.startswith(f"{folder}/")):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and (
+            place == str(folder) or place.startswith(f"{folder}/")
+        ):
             found.append(process)
     return found

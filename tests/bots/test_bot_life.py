@@ -60,7 +60,9 @@ def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:
     os.kill(pid, signal.SIGSTOP)
     world.wait_until("first", lambda s: s.pid not in {None, pid} and s.state == "running")
 
-    print(f"\nquoting again {world.system.clock.monotonic() - began:.2f} s after SIGSTOP (limit {world.patience.silence} s)")
+    print(
+        f"\nquoting again {world.system.clock.monotonic() - began:.2f} s after SIGSTOP (limit {world.patience.silence} s)"
+    )
     assert "hung: not a word for" in world.failure_of("first")
     world.wait_for_orders(8)
 
@@ -127,4 +129,3 @@ def test_commands_reach_the_bot_and_a_stop_leaves_no_order(world: World) -> None
     world.wait_until("first", lambda s: s.state == "running")
     world.wait_for_orders(8)
     assert world.ask("bot-registry", FindBot(bot_name="first")).orders_left is None
-

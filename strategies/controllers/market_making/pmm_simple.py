@@ -24,7 +24,7 @@ DEFAULTS = {
 """Text as the base class parses it; an empty one means one equal share a level."""
 
 
-class PMMSimpleConfig(MarketMakingControllerConfigBase):
+class PMMSimpleConfig(MarketMakingControllerConfigBase):  # type: ignore[misc]  # hummingbot is untyped
     """The base class's fields are all there is: spreads, amounts, refresh time, barriers, leverage."""
 
     controller_name: str = "pmm_simple"
@@ -39,10 +39,10 @@ class PMMSimpleConfig(MarketMakingControllerConfigBase):
         return values
 
 
-class PMMSimple(MarketMakingControllerBase):
+class PMMSimple(MarketMakingControllerBase):  # type: ignore[misc]  # hummingbot is untyped
     """Keeps one position executor alive on each level."""
 
-    def __init__(self, config: PMMSimpleConfig, *args, **kwargs) -> None:
+    def __init__(self, config: PMMSimpleConfig, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.config = config
 

@@ -1,0 +1,50 @@
+"""What goes wrong around bots: an exchange that is away, answers that are lost, the other broker."""
+
+import os
+import signal
+
+from aviary.actors.core.message import Message
+from aviary.actors.messages.bots import StopBot
+from bot_world import World, quotes
+
+
+def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(world: World) -> None:
+    world.add_account("cut", "sandboxcut")
+    world.deploy("cut", quotes(), account="cut")
+    pid = world.wait_until("cut", lambda s: s.state == "running").pid
+    before = {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
+    assert pid is not None
+
+    world.run(world.sandbox.faults("http_5xx", 6, market="spot", key="sandboxcut"))
+    os.kill(pid, signal.SIGKILL)
+    settling = world.wait_until("cut", lambda s: s.state == "settling")
+
+    assert "can't be checked yet" in settling.reason
+    assert {order["client_order_id"] for order in world.open_orders("sandboxcut")} == before
+    world.wait_until("cut", lambda s: s.state == "running")
+    assert not before & {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
+
+
+def test_an_order_whose_answer_was_lost_does_not_stay_beside_its_replacement(world: World) -> None:
+    world.add_account("lossy", "sandboxlossy")
+    world.run(world.sandbox.faults("place_answer_lost", 60, market="spot", key="sandboxlossy", count=2))
+
+    world.deploy("lossy", quotes(), account="lossy")
+    world.wait_until("lossy", lambda s: s.state == "running")
+
+    # Two of the first four are resting and unknown; their levels are quoted anew, and the strays go.
+    world.wait_for_orders(6, "sandboxlossy")
+    world.wait_for_orders(4, "sandboxlossy")
+
+
+def test_events_and_notices_arrive(world: World) -> None:
+    heard: list[tuple[str, Message[None]]] = []
+    unsubscribe = world.system.bus.subscribe("bots/cut/", lambda topic, event: heard.append((topic, event)))  # type: ignore[arg-type]
+
+    world.ask("bot-registry", StopBot(bot_name="cut", async_backend=False), 90)
+    unsubscribe()
+
+    kinds = {topic.rpartition("/")[2] for topic, _ in heard}
+    assert {"performance", "hb", "notify", "log", "events", "status_updates"} <= kinds
+    assert any(event.get("type") == "OrderCancelled" for topic, event in heard if topic.endswith("/events"))  # type: ignore[attr-defined]
+    assert any(event.get("msg") == "offline" for topic, event in heard if topic.endswith("/status_updates"))  # type: ignore[attr-defined]

@@ -1,0 +1,127 @@
+"""The library of controllers, scripts and configurations, with real inspections in processes of their own."""
+
+from typing import Any
+
+import pytest
+from aviary.actors.core.refusal import Invalid, NotFound
+from aviary.actors.messages.bots import DeployBot, GetBotConfigs, ListRuns, UpdateBotConfig
+from aviary.actors.messages.strategies import (
+    DeleteConfig,
+    DeleteController,
+    GetConfig,
+    GetController,
+    GetControllerTemplate,
+    GetScriptTemplate,
+    ListConfigs,
+    ListControllers,
+    ListScripts,
+    SaveConfig,
+    SaveController,
+    SourceUpload,
+    ValidateControllerConfig,
+)
+from bot_world import World
+from pydantic import ValidationError
+
+LIBRARY = "strategy-library"
+
+EVIL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+def ask(world: World, message: Any) -> Any:
+    return world.ask(LIBRARY, message)
+
+
+def test_what_is_shipped_is_listed_and_can_be_read(world: World) -> None:
+    assert "pmm_simple" in ask(world, ListControllers())["market_making"]
+    assert "v2_with_controllers" in ask(world, ListScripts())
+    source = ask(world, GetController(controller_type="market_making", controller_name="pmm_simple"))
+    assert "class PMMSimple" in source.content
+
+
+def test_a_template_names_default_type_and_whether_it_is_required(world: World) -> None:
+    fields = ask(world, GetControllerTemplate(controller_type="market_making", controller_name="pmm_simple"))
+    assert fields["id"] == {"default": "PydanticUndefined", "type": "<class 'str'>", "required": True}
+    assert fields["controller_name"]["default"] == "pmm_simple"
+    assert fields["total_amount_quote"] == {
+        "default": "100",
+        "type": "<class 'decimal.Decimal'>",
+        "required": False,
+    }
+    script = ask(world, GetScriptTemplate(script_name="v2_with_controllers"))
+    assert script["script_file_name"] == "v2_with_controllers.py"
+    assert "max_global_drawdown_quote" in script
+
+
+def test_a_configuration_is_validated_by_the_controller_s_own_class(world: World) -> None:
+    def validate(config: dict[str, Any]) -> Any:
+        return ask(
+            world,
+            ValidateControllerConfig(controller_type="market_making", controller_name="pmm_simple", config=config),
+        )
+
+    assert validate({"id": "x", "buy_spreads": [0.01]}).message == "Configuration is valid"
+    with pytest.raises(Invalid, match="leverage"):
+        validate({"id": "x", "leverage": "much"})
+    with pytest.raises(Invalid, match="InvalidOperation"):
+        validate({"id": "x", "stop_loss": "much"})
+
+
+def test_code_that_kills_whoever_imports_it_kills_only_its_inspection(world: World) -> None:
+    save = SaveController(controller_type="generic", controller_name="evil", source=SourceUpload(content=EVIL))
+    ask(world, save)
+    with pytest.raises(Invalid, match="ends the process"):
+        ask(world, GetControllerTemplate(controller_type="generic", controller_name="evil"))
+    ask(world, DeleteController(controller_type="generic", controller_name="evil"))
+    with pytest.raises(NotFound, match="not found in 'generic'"):
+        ask(world, GetController(controller_type="generic", controller_name="evil"))
+
+
+def test_what_is_no_python_is_refused(world: World) -> None:
+    with pytest.raises(Invalid, match="not Python, line 1"):
+        ask(
+            world,
+            SaveController(controller_type="generic", controller_name="bad", source=SourceUpload(content="def (")),
+        )
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\0b", "", ".hidden", "x" * 300])
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        SaveConfig(kind="controller", config_name=name, config={})
+    with pytest.raises(ValidationError):
+        GetController(controller_type="generic", controller_name=name)
+    with pytest.raises(ValidationError):
+        DeployBot(instance_name=name, controllers_config=("x",))
+
+
+def test_configurations_are_saved_listed_and_deleted(world: World) -> None:
+    ask(world, SaveConfig(kind="controller", config_name="mine", config={"controller_name": "pmm_simple"}))
+    assert ask(world, GetConfig(kind="controller", config_name="mine")) == {
+        "controller_name": "pmm_simple",
+        "id": "mine",
+    }
+    assert "mine" in [config["id"] for config in ask(world, ListConfigs(kind="controller"))]
+    ask(world, DeleteConfig(kind="controller", config_name="mine"))
+    with pytest.raises(NotFound, match="Configuration 'mine' not found"):
+        ask(world, DeleteConfig(kind="controller", config_name="mine"))
+
+
+def test_a_deployment_without_keys_or_account_or_configuration_is_refused_and_leaves_nothing(world: World) -> None:
+    def deploy(**fields: Any) -> Any:
+        return world.ask("bot-registry", DeployBot(instance_name="nobody", **fields))
+
+    ask(world, SaveConfig(kind="controller", config_name="elsewhere", config={"connector_name": "kraken"}))
+    with pytest.raises(NotFound, match="Configuration 'nosuch' not found"):
+        deploy(controllers_config=("nosuch",), credentials_profile="desk")
+    with pytest.raises(NotFound, match="Account 'nosuch' not found"):
+        deploy(controllers_config=("elsewhere",), credentials_profile="nosuch")
+    with pytest.raises(Invalid, match="no credentials for kraken"):
+        deploy(controllers_config=("elsewhere",), credentials_profile="desk")
+    with pytest.raises(Invalid, match="either controllers or a script"):
+        deploy(credentials_profile="desk")
+    assert world.ask("bot-registry", ListRuns(bot_name="nobody"))["total"] == 0
+    with pytest.raises(NotFound, match="Bot 'nobody' not found"):
+        world.ask("bot-registry", GetBotConfigs(bot_name="nobody"))
+    with pytest.raises(NotFound, match="Bot 'nobody' not found"):
+        world.ask("bot-registry", UpdateBotConfig(bot_name="nobody", changes={}))
