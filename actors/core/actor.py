@@ -38,7 +38,7 @@ class AddressInbox:
         life = self._bound()
         reply = None if envelope.reply_to is None else _PykkaReply(envelope.reply_to)
         if isinstance(envelope.message, pykka_messages._ActorStop):  # noqa: SLF001 - pykka's own protocol
-            life.cell.mailbox.put(Envelope(Stop(), reply))
+            life.system.deliver(life.cell.address, Envelope(Stop(), reply))
         elif isinstance(envelope.message, Message):
             life.system.deliver(life.cell.address, Envelope(envelope.message, reply))
         else:

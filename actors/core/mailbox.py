@@ -61,19 +61,20 @@ class Mailbox:
         self._refused = 0
 
     def put(self, envelope: Envelope) -> None:
-        """Queue an envelope. Raises `MailboxFull`, or `MailboxClosed` for work."""
+        """Queue an envelope. Raises `MailboxFull`, or `MailboxClosed` for work and for asks."""
         message = envelope.message
         with self._lock:
             self._received += 1
+            if self._closed and (envelope.reply is not None or not message.control):
+                # Of control, only what nobody waits for may lie here until there is a reader again.
+                self._refused += 1
+                raise MailboxClosed
             if message.control:
                 if len(self._control) >= CONTROL_CAPACITY:
                     self._refused += 1
                     raise MailboxFull
                 self._control.append(envelope)
             else:
-                if self._closed:
-                    self._refused += 1
-                    raise MailboxClosed
                 key = message.conflation_key() if envelope.reply is None else None
                 waiting = None if key is None else self._keyed.get(key)
                 if waiting is not None:
@@ -134,7 +135,7 @@ class Mailbox:
         return True
 
     def close(self) -> list[Envelope]:
-        """Accept no more work, and take out everything that waits, control first, in order."""
+        """Accept no more work and no asks, and take out everything that waits, control first, in order."""
         with self._lock:
             self._closed = True
             drained = [*self._control, *self._work]
@@ -144,7 +145,7 @@ class Mailbox:
             return drained
 
     def open(self) -> None:
-        """Accept work again."""
+        """Accept everything again."""
         with self._lock:
             self._closed = False
 

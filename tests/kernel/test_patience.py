@@ -9,7 +9,7 @@ from aviary.actors.core.refusal import NotFound, Unavailable
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.decisions import is_too_often, recent
-from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild
+from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
 from aviary.supervisors.spec import SupervisorSpec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,6 +204,9 @@ def test_at_the_root_escalation_parks_the_branch_until_somebody_restarts_it(stag
         assert cell.life is None
     with pytest.raises(Unavailable, match="is stopped"):
         stage.ask("sup/branch/x", Note())
+    with pytest.raises(Unavailable, match="is parked"):
+        stage.ask("sup/branch", WhichChildren())
+    assert stage.sim.clock.monotonic() < 5.0
     stage.sim.advance(1_000.0)
     assert stage.which()["branch"] == "parked"
 

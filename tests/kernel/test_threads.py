@@ -228,7 +228,7 @@ def test_actors_ask_one_another_across_threads_and_loops(
 
 def test_a_hung_thread_is_fenced_counted_and_replaced_and_its_late_answer_ignored(live: Live) -> None:
     hung = live.next_event("hung")
-    live.start("a", Blocking, handler_limit=0.3)
+    live.start("a", Blocking, handler_limit=0.5)
 
     with pytest.raises(ActorCrashed):
         live.ask("a", Block())
@@ -262,7 +262,7 @@ def test_a_thread_that_does_not_let_go_after_a_crash_is_abandoned(live: Live) ->
 def test_a_stuck_loop_is_replaced_and_only_the_blocking_message_is_to_blame(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchdog, "STUCK_AFTER", 1.0)
+    monkeypatch.setattr(watchdog, "STUCK_AFTER", 2.0)
     live.start("stuck", Looping)
     live.start("bystander", Looping)
     live.start("elsewhere", Other)
