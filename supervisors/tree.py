@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aviary.actors.catalogue import Catalogue
 from aviary.actors.core.events import TOPIC
 from aviary.actors.database import READERS
 from aviary.actors.journal import JournalKeeper
 from aviary.actors.market_data import MarketData
 from aviary.actors.messages.journal import KernelEventRecorded
 from aviary.actors.mqtt_link import MqttLink
+from aviary.actors.portfolio import Portfolio
+from aviary.actors.trading_desk import TradingDesk
 from aviary.supervisors.backoff import FEED, Backoff
 from aviary.supervisors.families.accounts import HOST
 from aviary.supervisors.parts import MARKET_HOST, Parts
@@ -61,12 +64,18 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
         ChildSpec("server", parts.broker, backoff=BRANCH),
         ChildSpec("link", lambda: MqttLink("broker/server"), backoff=FEED),
     )
-    yield chain("market", ChildSpec("host", lambda: parts.host("market"), backoff=HOST))
+    yield chain(
+        "market",
+        ChildSpec("host", lambda: parts.host("market"), backoff=HOST),
+        ChildSpec("catalogue", lambda: Catalogue(MARKET_HOST), backoff=FEED),
+    )
     yield supervisor("feeds", MANY)
     yield ChildSpec("feed-registry", parts.feed_registry, backoff=BRANCH)
     yield ChildSpec("market-data", lambda: MarketData(MARKET_HOST), backoff=BRANCH)
     yield supervisor("accounts", MANY)
     yield ChildSpec("account-registry", parts.account_registry, backoff=BRANCH)
+    yield ChildSpec("trading", TradingDesk, backoff=FEED)
+    yield ChildSpec("portfolio", Portfolio, backoff=FEED)
     yield ChildSpec("strategy-library", parts.strategy_library, backoff=BRANCH)
     yield supervisor("bots", MANY)
     yield ChildSpec("bot-registry", parts.bot_registry, backoff=BRANCH)
