@@ -136,8 +136,9 @@ class Connections:
             raise PortRefusal("not_found", f"{name} is not connected in this account", field="connector_name")
         return connection
 
-    def report(self) -> None:
-        """Send what changed of balances, positions and status; called once a second."""
+    def report(self) -> bool:
+        """Send what changed of balances, positions and status; whether all connectors are ready."""
+        all_ready = True
         for connection in self._open.values():
             _catch_up_after_reconnection(connection)
             self._send_if_changed(connection, "balance", {"balances": balances_of(connection.connector)})
@@ -145,6 +146,7 @@ class Connections:
                 positions = {"positions": positions_of(connection.connector)}
                 self._send_if_changed(connection, "position", positions)
             status = self._status(connection)
+            all_ready = all_ready and status["ready"]
             steady = {key: value for key, value in status.items() if not key.endswith("_at")}
             due = self._clock.monotonic() - connection.status_sent_at >= STATUS_INTERVAL
             if due:
@@ -152,6 +154,7 @@ class Connections:
             if self._changed(connection, "connector", orjson.dumps(steady)):
                 connection.status_sent_at = self._clock.monotonic()
                 self._server.push_newest(f"connector/{connection.name}", orjson.dumps(status))
+        return all_ready
 
     def _send_if_changed(self, connection: Connection, topic: str, facts: dict[str, Any]) -> None:
         payload = orjson.dumps(facts)

@@ -24,8 +24,11 @@ from aviary.actors.engine.orders import Orders
 from aviary.actors.engine.public_data import PublicData
 from aviary.config.clock import SystemClock, pause
 
-REPORT_INTERVAL = 1.0
+REPORT_INTERVAL = 0.5
 """Seconds between two looks at balances, positions and status."""
+
+REPORT_INTERVAL_COMING_UP = 0.1
+"""The same while a connector is not ready: whoever replaces a host waits for that."""
 
 LOG_SIZE = 5_000_000
 """Bytes of a log file before the next is begun."""
@@ -81,8 +84,8 @@ class Host:
 
     async def _report(self) -> None:
         while True:
-            self._connections.report()
-            await asyncio.sleep(REPORT_INTERVAL)
+            all_ready = self._connections.report()
+            await asyncio.sleep(REPORT_INTERVAL if all_ready else REPORT_INTERVAL_COMING_UP)
 
     def _methods(self) -> dict[str, Method]:
         connections, orders, holdings = self._connections, self._orders, self._holdings
@@ -107,6 +110,7 @@ class Host:
             "open_orders": orders.open_orders,
             "my_trades": orders.my_trades,
             "tracked_orders": orders.tracked_orders,
+            "refresh_orders": orders.refresh_orders,
             "restore_orders": orders.restore_orders,
             "forget_order": orders.forget_order,
             "balances": holdings.balances,

@@ -195,6 +195,17 @@ class Orders:
         connector = self._connections.get(connector_name).connector
         return [order_of(order) for order in connector.in_flight_orders.values()]
 
+    async def refresh_orders(self, connector_name: str) -> list[dict[str, Any]]:
+        """Ask the exchange about all followed orders now, as the regular polls do; the orders as then known.
+
+        What is learnt is told as events. Orders whose question fails stay as they were.
+        """
+        connector = self._connections.get(connector_name).connector
+        with exchange_errors(connector_name):
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                await connector._update_order_status()  # noqa: SLF001
+        return await self.tracked_orders(connector_name)
+
     async def restore_orders(self, connector_name: str, orders: list[dict[str, Any]]) -> int:
         """Follow orders of an earlier host again; how many are new to this one.
 
