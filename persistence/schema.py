@@ -32,7 +32,7 @@ FIRST: tuple[str, ...] = (
     )""",
     "CREATE UNIQUE INDEX orders_key ON orders (account, connector, client_order_id)",
     "CREATE INDEX orders_client_order_id ON orders (client_order_id)",
-    "CREATE INDEX orders_state ON orders (state)",
+    "CREATE INDEX orders_live ON orders (state, account, connector)",
     "CREATE INDEX orders_created_at ON orders (created_at, id)",
     """CREATE TABLE fills (
         id {serial},

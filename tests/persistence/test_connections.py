@@ -12,12 +12,11 @@ from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, ope
 from aviary.persistence.migrations import integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
 
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
 
 @pytest.fixture
-def kick_everybody_out(database: peewee.Database, database_url: str, tmp_path: Path) -> Callable[[], None]:
-    if isinstance(database, peewee.SqliteDatabase):
-        pytest.skip("SQLite has no server that could throw anybody out")
-
+def kick_everybody_out(database_url: str, tmp_path: Path) -> Callable[[], None]:
     def kick() -> None:
         other = open_database(database_url, tmp_path / "unused.sqlite")
         with other.connection_context():
@@ -29,6 +28,7 @@ def kick_everybody_out(database: peewee.Database, database_url: str, tmp_path: P
     return kick
 
 
+@only_postgresql
 def test_a_connection_that_was_dropped_heals_at_the_next_use(
     database: peewee.Database, records: Repositories, kick_everybody_out: Callable[[], None]
 ) -> None:
@@ -43,6 +43,7 @@ def test_a_connection_that_was_dropped_heals_at_the_next_use(
         assert records.accounts.names() == ("desk",)
 
 
+@only_postgresql
 def test_a_transaction_whose_connection_is_dropped_is_undone_as_a_whole(
     database: peewee.Database, records: Repositories, kick_everybody_out: Callable[[], None]
 ) -> None:

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import peewee
 import pytest
 from aviary.persistence.fills import Fill
 from aviary.persistence.orders import DuplicateOrder, Order, OrderFilter
@@ -256,3 +257,15 @@ def test_an_unresolved_order_that_has_fills_is_partially_filled_once_it_is_found
     records.orders.record_outcome("desk", "sandbox", "c-1", "open", at=3.0, filled=(Decimal("0.01"), Decimal(1)))
 
     assert [order.state for order in records.orders.live()] == ["partially_filled"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_live_is_found_by_its_own_index(database: peewee.Database) -> None:
+    # The server asks at every start and reconciliation, and what has ended only grows. PostgreSQL
+    # plans by the size of the tables, which is nothing here.
+    plan = database.execute_sql(
+        "EXPLAIN QUERY PLAN SELECT * FROM orders"
+        " WHERE state IN ('open', 'intent') AND account = 'a' AND connector = 's' ORDER BY id"
+    ).fetchall()
+
+    assert "orders_live" in str(plan)
