@@ -75,9 +75,9 @@ def demonstrate(*, keep: bool) -> int:
     home = Path(tempfile.mkdtemp(prefix="aviary-demo-"))
     try:
         with server(home, story) as client:
-            deploy(client, story)
-            heal(client, story)
-            wind_down(client, story)
+            bot = deploy(client, story)
+            heal(client, bot, story)
+            wind_down(client, bot, story)
     except (NotRunning, Refused) as problem:
         print(f"the demo stopped: {problem}\nthe server's log is in {home}", file=sys.stderr)
         return 1
@@ -137,8 +137,8 @@ def ready(client: Client) -> bool | None:
     return True if client.call("GET", "/health/ready")["status"] == "ready" else None
 
 
-def deploy(client: Client, story: Story) -> None:
-    """Give the account a key, save a configuration, start a bot."""
+def deploy(client: Client, story: Story) -> str:
+    """Give the account a key, save a configuration, start a bot; answers the bot's name."""
     client.call(
         "POST",
         f"/accounts/add-credential/{ACCOUNT}/sandbox",
@@ -146,7 +146,7 @@ def deploy(client: Client, story: Story) -> None:
     )
     story.tell("An account got a key of the simulated exchange (checked there, then encrypted on disk).")
     client.call("POST", f"/controllers/configs/{CONTROLLER['id']}", CONTROLLER)
-    client.call(
+    deployed = client.call(
         "POST",
         "/bot-orchestration/deploy-v2-controllers",
         {
@@ -160,59 +160,60 @@ def deploy(client: Client, story: Story) -> None:
     story.tell(f"It quotes after {waited:.1f} s: {orders} orders rest on the exchange.")
     fills, waited = story.wait_until("the bot trades", lambda: fills_of(client))
     story.tell(f"Its first fill came {waited:.1f} s later ({fills} so far).")
+    return str(deployed["unique_instance_name"])
 
 
-def heal(client: Client, story: Story) -> None:
+def heal(client: Client, bot: str, story: Story) -> None:
     """Kill the bot and see it come back."""
-    before = bot_cell(client)
-    pid = bot_pid(client)
+    before = bot_cell(client, bot)
+    pid = bot_pid(client, bot)
     fills = fills_of(client) or 0
     os.kill(pid, signal.SIGKILL)
     story.tell(f"kill -9 {pid}: the bot's process is gone, its orders are left behind on the exchange.")
-    again, waited = story.wait_until("the bot is back", lambda: new_pid(client, pid))
+    again, waited = story.wait_until("the bot is back", lambda: new_pid(client, bot, pid))
     story.tell(f"Its supervisor started it again after {waited:.1f} s (process {again}).")
     orders, waited = story.wait_until("the bot quotes again", lambda: quoting(client))
     story.tell(f"It cancelled what its dead incarnation had left and quotes again: {orders} orders, not twice as many.")
     _, waited = story.wait_until("it trades again", lambda: more_fills(client, fills))
     story.tell(f"And it trades again, {waited:.1f} s later.")
-    cell = bot_cell(client)
+    cell = bot_cell(client, bot)
     story.tell(
         f"The tree says: {cell['address']} {cell['state']}, life {cell['incarnation']}"
         f" (was {before['incarnation']}), last failure: {cell['last_failure']}"
     )
 
 
-def wind_down(client: Client, story: Story) -> None:
+def wind_down(client: Client, bot: str, story: Story) -> None:
     """Stop the bot for good and check that nothing is left."""
-    client.call("POST", "/bot-orchestration/stop-bot", {"bot_name": BOT, "skip_order_cancellation": False})
+    client.call("POST", "/bot-orchestration/stop-bot", {"bot_name": bot, "skip_order_cancellation": False})
     _, waited = story.wait_until("no order is left", lambda: True if not open_orders(client) else None)
     story.tell(f"Asked to stop, the bot cancelled its orders: none is left on the exchange after {waited:.1f} s.")
 
 
-def bot_status(client: Client) -> dict[str, Any]:
+def bot_status(client: Client, bot: str) -> dict[str, Any]:
     """What the server says of the bot."""
-    answer: dict[str, Any] = client.call("GET", f"/bot-orchestration/bots/{BOT}/status")
+    answer: dict[str, Any] = client.call("GET", f"/bot-orchestration/bots/{bot}/status")
     return answer
 
 
-def bot_pid(client: Client) -> int:
+def bot_pid(client: Client, bot: str) -> int:
     """The bot's process. Raises `NotRunning` if there is none."""
-    pid = bot_status(client).get("pid")
+    pid = bot_status(client, bot).get("pid")
     if not pid:
         raise NotRunning("the bot has no process")
     return int(pid)
 
 
-def new_pid(client: Client, old: int) -> int | None:
+def new_pid(client: Client, bot: str, old: int) -> int | None:
     """The bot's process once it is another one."""
-    pid = bot_pid(client)
+    pid = bot_pid(client, bot)
     return pid if pid != old else None
 
 
-def bot_cell(client: Client) -> dict[str, Any]:
+def bot_cell(client: Client, bot: str) -> dict[str, Any]:
     """The bot's row of the tree."""
     cells = client.call("GET", "/supervision/tree")["actors"]
-    cell: dict[str, Any] = next(cell for cell in cells if cell["address"] == f"bots/{BOT}")
+    cell: dict[str, Any] = next(cell for cell in cells if cell["address"] == f"bots/{bot}")
     return cell
 
 

@@ -27,11 +27,12 @@ def bot(server: Server) -> Server:
     """The server, with one bot that quotes."""
     server.add_key(KEY)
     server.call("POST", "/controllers/configs/pmm", CONTROLLER)
-    server.call(
+    deployed = server.call(
         "POST",
         "/bot-orchestration/deploy-v2-controllers",
         {"instance_name": "mm-1", "credentials_profile": "master_account", "controllers_config": ["pmm.yml"]},
     )
+    server.bot = deployed["unique_instance_name"]
     server.until("the bot quotes", lambda: quotes(server))
     return server
 
@@ -40,8 +41,13 @@ def quotes(server: Server) -> bool:
     return {order["side"] for order in server.open_orders(KEY)} == {"BUY", "SELL"}
 
 
+def status_of(server: Server) -> dict[str, object]:
+    status: dict[str, object] = server.call("GET", f"/bot-orchestration/bots/{server.bot}/status")
+    return status
+
+
 def pid_of(server: Server) -> int:
-    return int(server.call("GET", "/bot-orchestration/bots/mm-1/status")["pid"] or 0)
+    return int(status_of(server)["pid"] or 0)
 
 
 def test_a_killed_bot_quotes_again_with_no_more_than_its_configuration_says(bot: Server) -> None:
@@ -50,10 +56,10 @@ def test_a_killed_bot_quotes_again_with_no_more_than_its_configuration_says(bot:
     os.kill(before, signal.SIGKILL)
 
     bot.until("another process runs", lambda: pid_of(bot) not in {0, before})
-    seconds = bot.seconds_until("it quotes", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "running" and quotes(bot))
+    seconds = bot.seconds_until("it quotes", lambda: status_of(bot)["state"] == "running" and quotes(bot))
     print(f"quoting again {seconds:.1f} s after the new process")
     assert len(bot.open_orders(KEY)) <= EXPOSURE
-    assert bot.cell("bots/mm-1")["restarts"] >= 1
+    assert bot.cell(f"bots/{bot.bot}")["restarts"] >= 1
 
 
 def test_a_killed_server_finds_its_bot_again(bot: Server) -> None:
@@ -63,23 +69,23 @@ def test_a_killed_server_finds_its_bot_again(bot: Server) -> None:
     bot.start()
     bot.until("every branch runs", bot.ready)
 
-    bot.until("the bot runs", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "running")
+    bot.until("the bot runs", lambda: status_of(bot)["state"] == "running")
     assert pid_of(bot) == before
     assert len(bot.open_orders(KEY)) <= EXPOSURE
 
 
 def test_a_stopped_bot_stays_stopped_over_a_restart_of_the_server(bot: Server) -> None:
-    bot.call("POST", "/bot-orchestration/bots/mm-1/stop")
+    bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/stop")
     bot.until("no order is left", lambda: not bot.open_orders(KEY))
     bot.until(
-        "it has stopped", lambda: bot.call("GET", "/bot-orchestration/bots/mm-1/status")["state"] == "stopped"
+        "it has stopped", lambda: status_of(bot)["state"] == "stopped"
     )
 
     assert bot.stop() == 0
     bot.start()
     bot.until("every branch runs", bot.ready)
 
-    status = bot.call("GET", "/bot-orchestration/bots/mm-1/status")
+    status = status_of(bot)
     assert status["state"] == "stopped"
     assert not status["pid"]
     assert not bot.open_orders(KEY)

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from whole_server import ENTRY, Server
-
 from aviary.commands.client import Client, Refused
+from whole_server import ENTRY, Server
 
 
 def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path) -> None:

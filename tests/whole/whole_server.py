@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-
 from aviary.commands.client import Client, NotRunning, Refused, client_of
 from aviary.config.clock import SystemClock, pause
 from aviary.config.settings import Settings
@@ -42,6 +41,8 @@ class Server:
             "PORT": "0",
             **more,
         }
+        self.bot = ""
+        """The name of the bot that a module's tests share."""
         self._process: subprocess.Popen[bytes] | None = None
         self._clock = SystemClock()
 
