@@ -36,6 +36,9 @@ KEEPALIVE = 10
 FIRST_RETRY, LAST_RETRY = 1, 5
 """Seconds between two tries to connect."""
 
+BRIEF = 2.0
+"""Seconds without the broker that a command sits out: a first connect, or a broker that is being restarted."""
+
 HEARD_POLL = 0.05
 """Seconds between two looks whether a bot is back."""
 
@@ -164,8 +167,10 @@ class MqttLink(AsyncActor):
         self.publish(f"{address}/{kind}", payload)
 
     async def _call(self, call: CallBot) -> dict[str, Any]:
-        if not self._connected:
-            raise Unavailable("the MQTT broker is away", retry_after=LAST_RETRY)
+        while not self._connected:
+            if self.clock.monotonic() - self._changed_at > BRIEF:
+                raise Unavailable("the MQTT broker is away", retry_after=LAST_RETRY)
+            await asyncio.sleep(HEARD_POLL)
         if len(self._calls) >= MAX_CALLS:
             raise Unavailable("too many commands wait for their reply")
         deadline = self._loop.time() + call.timeout

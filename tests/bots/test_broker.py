@@ -1,0 +1,164 @@
+"""The broker and the link to it, with each of the two brokers as a real process."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from aviary.actors import broker as broker_module
+from aviary.actors.broker import Broker
+from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, Refusal, Unavailable
+from aviary.actors.core.system import System
+from aviary.actors.messages.broker import BrokerInfo, CallBot, GetBroker, GetLink
+from aviary.actors.mqtt_link import MqttLink
+from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.boot import Tree
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
+from bot_world import processes_in
+from paho.mqtt.enums import CallbackAPIVersion
+
+QUICK = Backoff(first=0.1, cap=1.0)
+
+
+class Desk:
+    """A broker, a link, and a bot that answers every command with what it was sent."""
+
+    def __init__(self, home: Path, kind: Any) -> None:
+        self.home = home
+        self.kind = kind
+        self.system = System.live()
+        self.bot: mqtt.Client | None = None
+
+    def start(self) -> BrokerInfo:
+        branch = SupervisorSpec(
+            strategy="rest_for_one",
+            intensity=None,
+            children=(
+                ChildSpec("server", lambda: Broker(self.home, self.home / "log", self.kind), backoff=QUICK),
+                ChildSpec("link", lambda: MqttLink("broker/server"), backoff=QUICK),
+            ),
+        )
+        child = ChildSpec("broker", lambda: Supervisor(branch), kind="supervisor", settings=SUPERVISOR_SETTINGS)
+        self.tree = Tree(self.system, SupervisorSpec(park=True, children=(child,)))
+        asyncio.run_coroutine_threadsafe(self.tree.start(), self.system.kernel.loop).result(30)
+        return self.info()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.tree.stop(), self.system.kernel.loop).result(30)
+
+    def info(self) -> BrokerInfo:
+        return self.system.ask_blocking("broker/server", GetBroker(), timeout=20)
+
+    def add_bot(self, info: BrokerInfo) -> None:
+        bot = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="hbot.echo")
+        bot.username_pw_set(info.username, info.password.get_secret_value())
+
+        def answer(_client: Any, _data: Any, message: Any) -> None:
+            request = json.loads(message.payload)
+            reply = {"data": {"status": 200, "echo": request["data"]}}
+            bot.publish(request["header"]["reply_to"], json.dumps(reply), qos=1)
+
+        def greet(*_: Any) -> None:
+            bot.subscribe("hbot/echo/status", 1)
+            bot.publish("hbot/echo/hb", '{"ts": NaN}')
+
+        bot.on_connect = greet
+        bot.on_message = answer
+        bot.reconnect_delay_set(1, 1)
+        bot.connect(info.host, info.port)
+        bot.loop_start()
+        self.bot = bot
+
+    def call(self, number: int) -> dict[str, Any]:
+        call = CallBot(bot="echo", command="status", data={"number": number}, timeout=15)
+        return self.system.ask_blocking("broker/link", call, timeout=20)
+
+    async def until(self, condition: Any) -> Any:
+        async with asyncio.timeout(40):
+            while True:
+                try:
+                    if answer := await condition():
+                        return answer
+                except (Refusal, ActorCrashed):
+                    pass
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture(params=["mosquitto", "iotcore"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "broker", request.param)
+    yield desk
+    if desk.bot is not None:
+        desk.bot.disconnect()
+        desk.bot.loop_stop()
+    desk.stop()
+    for process in processes_in(tmp_path):
+        process.kill()
+    desk.system.shutdown()
+
+
+async def test_a_broker_is_kept_private_adopted_and_replaced_when_killed(desk: Desk) -> None:
+    info = await asyncio.to_thread(desk.start)
+    for path in desk.home.iterdir():
+        if path.suffix in {".conf", ".toml"} or path.name in {"passwords", "broker.json"}:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await asyncio.to_thread(desk.add_bot, info)
+    assert (await asyncio.to_thread(desk.call, 1))["echo"] == {"number": 1}
+
+    # The next server finds the same process.
+    await asyncio.to_thread(desk.stop)
+    again = await asyncio.to_thread(desk.start)
+    assert (again.pid, again.port) == (info.pid, info.port)
+
+    assert info.pid is not None
+    os.kill(info.pid, signal.SIGKILL)
+
+    async def replaced() -> bool:
+        found = await desk.system.ask("broker/server", GetBroker(), timeout=20)
+        return found.pid != info.pid
+
+    await desk.until(replaced)
+    assert (await asyncio.to_thread(desk.info)).port == info.port
+
+    async def called() -> Any:
+        call = CallBot(bot="echo", command="status", data={"number": 2}, timeout=10)
+        return await desk.system.ask("broker/link", call, timeout=12)
+
+    assert (await desk.until(called))["echo"] == {"number": 2}
+    answers = await asyncio.gather(*(asyncio.to_thread(desk.call, number) for number in range(20)))
+    assert [answer["echo"]["number"] for answer in answers] == list(range(20))
+
+
+async def test_a_broker_that_hangs_is_replaced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_module, "PROBE_PERIOD", 0.2)
+    monkeypatch.setattr(broker_module, "PROBE_TIMEOUT", 0.5)
+    info = await asyncio.to_thread(desk.start)
+    assert info.pid is not None
+
+    os.kill(info.pid, signal.SIGSTOP)
+
+    async def replaced() -> bool:
+        return (await desk.system.ask("broker/server", GetBroker(), timeout=5)).pid != info.pid
+
+    await desk.until(replaced)
+
+
+async def test_a_bot_that_does_not_answer_and_one_that_was_never_heard_of(desk: Desk) -> None:
+    info = await asyncio.to_thread(desk.start)
+    await asyncio.to_thread(desk.add_bot, info)
+    await asyncio.to_thread(desk.call, 0)
+
+    silent = CallBot(bot="echo", command="config", timeout=0.3)
+    with pytest.raises(DeadlineExceeded, match="did not answer 'config'"):
+        await desk.system.ask("broker/link", silent, timeout=5)
+    unknown = CallBot(bot="nobody", command="status", timeout=0.3)
+    with pytest.raises(Unavailable, match="not been heard of"):
+        await desk.system.ask("broker/link", unknown, timeout=5)
+    assert "echo" in (await desk.system.ask("broker/link", GetLink(), timeout=5)).bots
