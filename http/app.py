@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
-import logging
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
 from aviary.http.auth import Doorkeeper, from_header
-from aviary.http.binding import InvalidRequest, bind
+from aviary.http.binding import bind
 from aviary.http.documents import document_pages
 from aviary.http.health import health_pages
+from aviary.http.origins import cors
+from aviary.http.problems import InvalidRequest
 from aviary.http.refusals import answer, answer_crash, answer_refusal, refuse
 from aviary.http.routing import Page, Row, check_rows
-from aviary.http.streams.endpoints import stream_pages
+from aviary.http.streams.connection import Limits
+from aviary.http.streams.endpoints import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aviary.actors.core.message import Message
     from aviary.actors.core.system import System
     from aviary.config.settings import Settings
 
     type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-log = logging.getLogger("aviary.http")
-
 MAX_BODY = 1_000_000
 """Bytes of a request's body; the largest configuration has some thousands."""
 
-SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
-def create_app(system: System, settings: Settings, rows: tuple[Row, ...]) -> web.Application:
-    """The whole front end for a system."""
+def create_app(
+    system: System,
+    settings: Settings,
+    rows: tuple[Row, ...],
+    *,
+    max_body: int = MAX_BODY,
+    limits: Limits | None = None,
+) -> web.Application:
+    """The whole front end for a system. Raises `ValueError` for a table of rows that makes no sense.
+
+    `max_body` is in bytes; `limits` says how much a websocket puts up with.
+    """
     check_rows(rows)
     doorkeeper = Doorkeeper(settings.username, settings.password.get_secret_value(), system.clock)
-    pages = (*health_pages(system), *document_pages(rows), *stream_pages(system, doorkeeper))
+    streams = Streams(system, doorkeeper, settings.cors_origins, limits)
+    health = health_pages(system, doorkeeper)
+    pages = (*health, *document_pages(rows, health), *streams.pages())
     open_routes = frozenset(
         {(page.method, page.path) for page in pages if page.open}
         | {(row.method, row.path) for row in rows if row.open}
     )
     app = web.Application(
-        client_max_size=MAX_BODY,
-        middlewares=[errors, cors(settings.cors_origins), authentication(doorkeeper, open_routes)],
+        client_max_size=max_body,
+        middlewares=[cors(settings.cors_origins), errors, authentication(doorkeeper, open_routes)],
     )
     for page in pages:
         app.router.add_route(page.method, page.path, page.handler)
@@ -51,6 +72,7 @@ def create_app(system: System, settings: Settings, rows: tuple[Row, ...]) -> web
     for row in sorted(rows, key=lambda row: len(row.placeholders)):
         app.router.add_route(row.method, row.path, handler_of(row, system))
     app.on_response_prepare.append(_finish_headers)
+    app.on_shutdown.append(streams.close)
     return app
 
 
@@ -59,9 +81,7 @@ def handler_of(row: Row, system: System) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         message = await bind(row, request)
-        address = row.address
-        for name in row.address_fields:
-            address = address.replace("{" + name + "}", str(getattr(message, row.names.get(name, name))))
+        address = address_of(row, message)
         try:
             reply = await system.ask(address, message, timeout=row.timeout)
         except NotFound as refusal:
@@ -73,6 +93,13 @@ def handler_of(row: Row, system: System) -> Handler:
         return answer(reply if row.reply is None else row.reply(reply, message), row.status)
 
     return handle
+
+
+def address_of(row: Row, message: Message[Any]) -> str:
+    """The row's address for a message, whose fields in it are single segments by now."""
+    return _PLACEHOLDER.sub(
+        lambda found: str(getattr(message, row.names.get(found[1], found[1]))), row.address
+    )
 
 
 @web.middleware
@@ -87,7 +114,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         return answer_refusal(refusal, {})
     except web.HTTPRequestEntityTooLarge:
-        return refuse(413, f"The body is larger than {MAX_BODY} bytes")
+        return refuse(413, f"The body is larger than {request.client_max_size} bytes")
     except web.HTTPMethodNotAllowed as error:
         allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
         return refuse(405, "Method Not Allowed", allowed)
@@ -106,42 +133,17 @@ def authentication(doorkeeper: Doorkeeper, open_routes: frozenset[tuple[str, str
         if resource is not None and (request.method, resource.canonical) in open_routes:
             return await handler(request)
         remote = request.remote or ""
+        header = request.headers.get("Authorization")
+        if header is None or header.partition(" ")[0].lower() != "basic":
+            return refuse(401, "Not authenticated", {"WWW-Authenticate": "Basic"})
         wait = doorkeeper.wait_for(remote)
         if wait > 0:
             return refuse(429, "Too many failed logins", {"Retry-After": str(math.ceil(wait))})
-        header = request.headers.get("Authorization")
-        if header is None:
-            return refuse(401, "Not authenticated", {"WWW-Authenticate": "Basic"})
-        if not doorkeeper.admits(from_header(header)):
-            doorkeeper.note_failure(remote)
+        if not doorkeeper.lets_in(remote, from_header(header)):
             return refuse(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
         return await handler(request)
 
     return authenticate
-
-
-def cors(origins: tuple[str, ...]) -> Any:
-    """The middleware that lets the named origins' pages read answers; by default none."""
-
-    @web.middleware
-    async def allow(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is None or origin not in origins:
-            return await handler(request)
-        headers = {
-            "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Credentials": "true",
-            "Vary": "Origin",
-        }
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
-            headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-            return web.Response(status=204, headers=headers)
-        response = await handler(request)
-        response.headers.update(headers)
-        return response
-
-    return allow
 
 
 async def _finish_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -2,20 +2,24 @@
 
 import binascii
 import hmac
+import secrets
 from base64 import b64decode
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from aviary.config.clock import Clock
 
-FAILURES = 20
-"""Failed logins that one address may have within `WINDOW`."""
+GUESSES = 20
+"""Different wrong logins that one address may try within `WINDOW`. A client that repeats an outdated
+password does not guess, and locks nobody out."""
 
 WINDOW = 60.0
-"""Seconds after which failed logins are forgotten."""
+"""Seconds after which a wrong login is forgotten."""
 
 REMEMBERED = 10_000
-"""Addresses whose failures are remembered."""
+"""Addresses whose wrong logins are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +53,65 @@ def from_token(token: str | None) -> Credentials | None:
     return Credentials(username, password) if colon else None
 
 
+def of_websocket(headers: Mapping[str, str], query: Mapping[str, str]) -> Credentials | None:
+    """The credentials of a websocket's request: the header's, else `?token=`, else `?username=&password=`."""
+    header = headers.get("Authorization")
+    if header is not None:
+        return from_header(header)
+    token = query.get("token")
+    if token is not None:
+        return from_token(token)
+    username, password = query.get("username"), query.get("password")
+    return None if username is None or password is None else Credentials(username, password)
+
+
 class Doorkeeper:
-    """Knows the one user, and counts failures by address."""
+    """Knows the one user, and counts the wrong logins of each address."""
 
     def __init__(self, username: str, password: str, clock: Clock) -> None:
         self._username = username.encode()
         self._password = password.encode()
         self._clock = clock
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._salt = secrets.token_bytes(16)
+        self._wrong: OrderedDict[str, dict[bytes, float]] = OrderedDict()
 
     def admits(self, credentials: Credentials | None) -> bool:
-        """Whether these are the right ones; takes as long for wrong ones."""
+        """Whether these are the right ones; takes as long for a wrong user as for a wrong password."""
         sent = credentials or Credentials("", "")
-        user = hmac.compare_digest(sent.username.encode(), self._username)
-        password = hmac.compare_digest(sent.password.encode(), self._password)
-        return bool(user & password) and credentials is not None
+        # An empty password, which is what an unset one would be, opens nothing.
+        username, password = _bytes_of(sent.username), _bytes_of(sent.password)
+        right = hmac.compare_digest(username, self._username) & hmac.compare_digest(password, self._password)
+        return bool(right) and credentials is not None and bool(self._password)
+
+    def lets_in(self, remote: str, credentials: Credentials | None) -> bool:
+        """Whether these are the right ones, from an address that may still try; a wrong try is counted."""
+        if self.wait_for(remote) > 0:
+            return False
+        right = self.admits(credentials)
+        if not right:
+            self.note_failure(remote, credentials)
+        return right
 
     def wait_for(self, remote: str) -> float:
         """Seconds that an address has to wait before its next try; 0 for most."""
-        now = self._clock.monotonic()
-        recent = [at for at in self._failures.get(remote, ()) if now - at < WINDOW]
-        return 0.0 if len(recent) < FAILURES else WINDOW - (now - recent[0])
+        wrong = self._wrong.get(remote)
+        if wrong is None or len(wrong) < GUESSES:
+            return 0.0
+        return max(0.0, WINDOW - (self._clock.monotonic() - min(wrong.values())))
 
-    def note_failure(self, remote: str) -> None:
-        """Count a failed login."""
+    def note_failure(self, remote: str, credentials: Credentials | None) -> None:
+        """Count a wrong login. Of what was sent only a salted digest is kept."""
         now = self._clock.monotonic()
-        times = self._failures.pop(remote, [])
-        self._failures[remote] = [*(at for at in times if now - at < WINDOW), now][-FAILURES:]
-        while len(self._failures) > REMEMBERED:
-            self._failures.popitem(last=False)
+        wrong = {key: at for key, at in self._wrong.pop(remote, {}).items() if now - at < WINDOW}
+        sent = credentials or Credentials("", "")
+        text = _bytes_of(sent.username) + b"\0" + _bytes_of(sent.password)
+        wrong.setdefault(blake2b(text, key=self._salt, digest_size=16).digest(), now)
+        while len(wrong) > GUESSES:
+            del wrong[next(iter(wrong))]
+        self._wrong[remote] = wrong
+        while len(self._wrong) > REMEMBERED:
+            self._wrong.popitem(last=False)
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogatepass")

@@ -1,132 +1,148 @@
 """From a request to a message: where each field comes from, and what is wrong with it."""
 
-import re
-from collections.abc import Mapping
-from typing import Any, get_origin
+from __future__ import annotations
 
-from aiohttp import web
-from aviary.actors.core.message import Message
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from aiohttp.web_protocol import RequestPayloadError
 from aviary.http.json import BadJson, loads
-from aviary.http.routing import Row
+from aviary.http.names import name_problem
+from aviary.http.numbers import absurd_numbers
+from aviary.http.problems import InvalidRequest, problem
 from pydantic import ValidationError
 
-MAX_NAME = 200
-"""Characters of a name in a path."""
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aviary.actors.core.message import Message
+    from aviary.http.routing import Row
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]+\Z")
-
-_SECRET = re.compile(r"(?i)secret|password|passphrase|private|api_?key|token|mnemonic")
-
-
-class InvalidRequest(Exception):
-    """The request makes no sense; `problems` is the list that the released server's clients expect."""
-
-    def __init__(self, problems: list[dict[str, Any]]) -> None:
-        super().__init__(f"{len(problems)} problems")
-        self.problems = problems
+_MANY = frozenset({tuple, list, frozenset, set})
 
 
 async def bind(row: Row, request: web.Request) -> Message[Any]:
     """The row's message, from a request. Raises `InvalidRequest`."""
-    values: dict[str, Any] = dict(row.fixed)
-    origins: dict[str, tuple[str, str]] = {}
-    problems: list[dict[str, Any]] = []
-
-    def put(place: str, name: str, value: object) -> None:
-        field = row.names.get(name, name)
-        if field in row.message.model_fields:
-            values[field] = value
-            origins[field] = (place, name)
-
+    fields = _Fields(row)
     for name in row.placeholders:
-        value = request.match_info[name]
-        problem = name_problem(value)
-        if problem is not None:
-            problems.append(
-                {"type": "string_pattern_mismatch", "loc": ["path", name], "msg": problem, "input": value[:MAX_NAME]}
-            )
-        put("path", name, value)
-    for name in request.query:
-        field = row.names.get(name, name)
-        if row.takes_body and name not in row.query:
-            continue
-        many = _takes_many(row, field)
-        put("query", name, request.query.getall(name) if many else request.query[name])
+        fields.put_name("path", name, request.match_info[name])
+    fields.close_own()
+    for name in dict.fromkeys(request.query):
+        if not row.takes_body or name in row.query:
+            many = fields.takes_many(name)
+            fields.put("query", name, request.query.getall(name) if many else request.query[name])
     if row.takes_body:
-        body = await read_body(request)
-        if row.whole is not None:
-            values[row.whole] = body
-            origins[row.whole] = ("body", "")
-        elif isinstance(body, Mapping):
-            for name, value in body.items():
-                if name not in row.query:
-                    put("body", name, value)
-        elif body is not None:
-            problems.append(_dict_expected(body))
-    if problems:
-        raise InvalidRequest(problems)
-    try:
-        return row.message.model_validate(values)
-    except ValidationError as error:
-        raise InvalidRequest([_problem(row, origins, one) for one in error.errors(include_url=False)]) from None
-
-
-def name_problem(value: str) -> str | None:
-    """What is wrong with a name that a path carries, `None` if nothing is."""
-    if len(value) > MAX_NAME:
-        return f"Name should have at most {MAX_NAME} characters"
-    if value in {".", ".."} or ".." in value.split("/") or not _NAME.match(value):
-        return "Name should have no path separators, no control characters and not be '.' or '..'"
-    return None
+        fields.put_body(await read_body(request))
+    return fields.message()
 
 
 async def read_body(request: web.Request) -> Any:
     """The decoded JSON body, `None` if there is none. Raises `InvalidRequest`."""
-    text = await request.read()
+    try:
+        text = await request.read()
+    except RequestPayloadError:
+        # Said to be compressed, or to be longer, and is not.
+        raise InvalidRequest([problem("bytes_invalid", ["body"], "The body can't be read")]) from None
     if not text.strip():
         return None
     try:
         return loads(text)
     except BadJson as error:
-        problem = {
-            "type": "json_invalid",
-            "loc": ["body", 0],
-            "msg": "JSON decode error",
-            "input": {},
-            "ctx": {"error": str(error)},
-        }
-        raise InvalidRequest([problem]) from None
+        wrong = problem("json_invalid", ["body", 0], "JSON decode error", {}, {"error": str(error)})
+        raise InvalidRequest([{**wrong, "input": {}}]) from None
 
 
-def _takes_many(row: Row, field: str) -> bool:
-    info = row.message.model_fields.get(field)
-    return info is not None and get_origin(info.annotation) in {tuple, list, frozenset, set}
+class _Fields:
+    """The fields of a message as they come in.
 
+    The path's and the row's own come first, and nothing that is sent in the query or body replaces them.
+    """
 
-def _dict_expected(body: object) -> dict[str, Any]:
-    return {
-        "type": "model_attributes_type",
-        "loc": ["body"],
-        "msg": "Input should be a valid dictionary or object to extract fields from",
-        "input": None if isinstance(body, str) else body,
-    }
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._values: dict[str, Any] = dict(row.fixed)
+        self._origins: dict[str, tuple[str, str]] = {}
+        self._problems: list[dict[str, Any]] = []
+        self._own: frozenset[str] = frozenset()
 
+    def close_own(self) -> None:
+        self._own = frozenset(self._values)
 
-def _problem(row: Row, origins: Mapping[str, tuple[str, str]], error: Any) -> dict[str, Any]:
-    field, *rest = error["loc"] or ("",)
-    place, name = origins.get(str(field), ("body" if row.takes_body and field not in row.query else "query", str(field)))
-    location: list[Any] = [place, *([name] if name else []), *rest]
-    problem: dict[str, Any] = {"type": error["type"], "loc": location, "msg": error["msg"]}
-    secret = any(_SECRET.search(str(part)) for part in location)
-    problem["input"] = None if secret else _shown(error.get("input"))
-    context = error.get("ctx")
-    if context and not secret:
-        problem["ctx"] = {key: str(value) for key, value in context.items()}
-    return problem
+    def takes_many(self, name: str) -> bool:
+        """Whether a query parameter may be repeated."""
+        info = self._row.message.model_fields.get(self._field(name))
+        if info is None:
+            return False
+        annotations = (info.annotation, *get_args(info.annotation))
+        return any(get_origin(annotation) in _MANY for annotation in annotations)
 
+    def put_name(self, place: str, name: str, value: str) -> None:
+        wrong = name_problem(value)
+        if wrong is not None:
+            self._problems.append(problem("string_pattern_mismatch", [place, name], wrong, value))
+        self.put(place, name, value)
 
-def _shown(value: object) -> object:
-    # What was sent is shown so that it can be found again; never a whole body, which may hold keys.
-    if isinstance(value, str):
-        return value[:MAX_NAME]
-    return value if isinstance(value, int | float | bool) or value is None else None
+    def put(self, place: str, name: str, value: object) -> None:
+        field = self._field(name)
+        if field in self._row.message.model_fields and field not in self._own:
+            self._values[field] = value
+            self._origins[field] = (place, name)
+
+    def put_body(self, body: object) -> None:
+        whole = self._row.whole
+        if whole is not None:
+            self._origins[whole] = ("body", "")
+            if body is not None:
+                self._values[whole] = body
+        elif isinstance(body, Mapping):
+            for name, value in body.items():
+                if name not in self._row.query:
+                    self.put("body", name, value)
+        elif body is not None:
+            text = "Input should be a valid dictionary or object to extract fields from"
+            self._problems.append(problem("model_attributes_type", ["body"], text))
+
+    def message(self) -> Message[Any]:
+        if self._problems:
+            raise InvalidRequest(self._problems)
+        try:
+            message = self._row.message.model_validate(self._values)
+        except ValidationError as error:
+            raise InvalidRequest([self._told(one) for one in error.errors(include_url=False)]) from None
+        self._check_numbers(message)
+        self._check_address(message)
+        return message
+
+    def _check_numbers(self, message: Message[Any]) -> None:
+        found = [
+            problem("finite_number", self._location(where), text) for where, text in absurd_numbers(message)
+        ]
+        if found:
+            raise InvalidRequest(found)
+
+    def _check_address(self, message: Message[Any]) -> None:
+        found = []
+        for name in self._row.address_fields:
+            field = self._row.names.get(name, name)
+            value = str(getattr(message, field))
+            wrong = name_problem(value)
+            if wrong is not None:
+                found.append(problem("string_pattern_mismatch", self._location((field,)), wrong, value))
+        if found:
+            raise InvalidRequest(found)
+
+    def _told(self, error: Any) -> dict[str, Any]:
+        where = self._location(error["loc"] or ("",))
+        return problem(error["type"], where, error["msg"], error.get("input"), error.get("ctx"))
+
+    def _location(self, where: tuple[str | int, ...]) -> list[str | int]:
+        field, *rest = where
+        row = self._row
+        elsewhere = "body" if row.takes_body and self._sent_as(str(field)) not in row.query else "query"
+        place, name = self._origins.get(str(field), (elsewhere, self._sent_as(str(field))))
+        return [place, *([name] if name else []), *rest]
+
+    def _field(self, name: str) -> str:
+        return self._row.names.get(name, name)
+
+    def _sent_as(self, field: str) -> str:
+        return next((name for name, target in self._row.names.items() if target == field), field)

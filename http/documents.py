@@ -12,16 +12,20 @@ from aviary.http.openapi import document_of
 from aviary.http.routing import Page, Row
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from importlib.resources.abc import Traversable
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; frame-ancestors 'none'"
+    "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 """The pages may load and call nothing but this server."""
 
+DAY = {"Cache-Control": "max-age=86400"}
+
 SWAGGER = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Aviary: routes</title>
+<html lang="en"><head><meta charset="utf-8"><title>Aviary: routes</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
 <body><div id="swagger-ui"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/assets/start.js"></script></body></html>
@@ -32,90 +36,52 @@ SWAGGER_START = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui",
 """
 
 REDOC = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Aviary: reference</title></head>
+<html lang="en"><head><meta charset="utf-8"><title>Aviary: reference</title><link rel="icon" href="data:,"></head>
 <body style="margin:0"><div id="redoc"></div>
 <script src="/redoc/assets/redoc.standalone.js"></script><script src="/redoc/assets/start.js"></script></body></html>
 """
 
-REDOC_START = """Redoc.init("/openapi.json", {disableSearch: false, hideLoading: true,
+REDOC_START = """Redoc.init("/openapi.json", {disableSearch: true, hideLoading: true,
   theme: {typography: {fontFamily: "sans-serif", headings: {fontFamily: "sans-serif"}}}},
   document.getElementById("redoc"));
 """
+# Its search builds an index in a worker made of a blob, and its "powered by" picture comes from outside.
 
 
-def document_pages(rows: tuple[Row, ...]) -> tuple[Page, ...]:
+def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tuple[Page, ...]:
     """The document and its pages. No actor gives them, and they are open as in the released server."""
-
-    @cache
-    def document() -> bytes:
-        return dumps(document_of(rows))
-
-    async def openapi(_request: web.Request) -> web.Response:
-        return web.Response(body=document(), content_type="application/json")
-
     swagger = files("flask_openapi_swagger") / "templates" / "swagger"
     redoc = files("flask_openapi_redoc") / "templates" / "redoc"
-    why = "a page or a static file"
-    return (
-        Page("GET", "/openapi.json", openapi, "derived from the rows", open=True),
-        Page("GET", "/docs", page(SWAGGER), why, open=True),
-        Page("GET", "/docs/assets/start.js", script(SWAGGER_START), why, open=True),
-        Page("GET", "/docs/assets/swagger-ui.css", asset(swagger / "css" / "swagger-ui.css", "text/css"), why, open=True),
-        Page(
-            "GET",
-            "/docs/assets/swagger-ui-bundle.js",
-            asset(swagger / "js" / "swagger-ui-bundle.js", "text/javascript"),
-            why,
-            open=True,
-        ),
-        Page("GET", "/redoc", page(REDOC), why, open=True),
-        Page("GET", "/redoc/assets/start.js", script(REDOC_START), why, open=True),
-        Page(
-            "GET",
-            "/redoc/assets/redoc.standalone.js",
-            asset(redoc / "js" / "redoc.standalone.js", "text/javascript"),
-            why,
-            open=True,
-        ),
+    policy = {"Content-Security-Policy": POLICY}
+    javascript = "text/javascript"
+    served = {
+        "/docs": ("text/html", policy, SWAGGER.encode),
+        "/docs/assets/start.js": (javascript, DAY, SWAGGER_START.encode),
+        "/docs/assets/swagger-ui.css": ("text/css", DAY, reader(swagger / "css" / "swagger-ui.css")),
+        "/docs/assets/swagger-ui-bundle.js": (javascript, DAY, reader(swagger / "js" / "swagger-ui-bundle.js")),
+        "/redoc": ("text/html", policy, REDOC.encode),
+        "/redoc/assets/start.js": (javascript, DAY, REDOC_START.encode),
+        "/redoc/assets/redoc.standalone.js": (javascript, DAY, reader(redoc / "js" / "redoc.standalone.js")),
+        "/openapi.json": ("application/json", {}, lambda: dumps(document_of(rows, others))),
+    }
+    return tuple(
+        Page("GET", path, serve(*content), "a document or a static file", open=True)
+        for path, content in served.items()
     )
 
 
-class page:  # noqa: N801 - used as a function
-    """Serves a page."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    async def __call__(self, _request: web.Request) -> web.Response:
-        """The page."""
-        return web.Response(
-            text=self._text, content_type="text/html", headers={"Content-Security-Policy": POLICY}
-        )
+def reader(source: Traversable) -> Callable[[], bytes]:
+    """Reads a file out of an installed package."""
+    return source.read_bytes
 
 
-class script:  # noqa: N801 - used as a function
-    """Serves a script of ours."""
+def serve(
+    content_type: str, headers: Mapping[str, str], make: Callable[[], bytes]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Serves what `make` gives, made at first use."""
+    body = cache(make)
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(body=body(), content_type=content_type, charset="utf-8", headers=headers)
 
-    async def __call__(self, _request: web.Request) -> web.Response:
-        """The script."""
-        return web.Response(text=self._text, content_type="text/javascript")
-
-
-class asset:  # noqa: N801 - used as a function
-    """Serves a file out of an installed package, read at first use."""
-
-    def __init__(self, source: Traversable, content_type: str) -> None:
-        self._source = source
-        self._content_type = content_type
-        self._body: bytes | None = None
-
-    async def __call__(self, _request: web.Request) -> web.Response:
-        """The file."""
-        if self._body is None:
-            self._body = self._source.read_bytes()
-        return web.Response(
-            body=self._body, content_type=self._content_type, headers={"Cache-Control": "max-age=86400"}
-        )
+    return handle

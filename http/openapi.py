@@ -5,25 +5,71 @@ from typing import Any, get_args
 
 from aviary.actors.core.message import Message
 from aviary.http.health import VERSION
-from aviary.http.routing import Row
+from aviary.http.routing import Page, Row
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 REF = "#/components/schemas/{model}"
 
 PROBLEM = {
     "type": "object",
-    "properties": {"detail": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}},
+    "properties": {"detail": {"type": "string"}},
     "required": ["detail"],
 }
 
+VALIDATION_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "detail": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+                    "msg": {"type": "string"},
+                    "input": {},
+                    "ctx": {"type": "object"},
+                },
+                "required": ["type", "loc", "msg", "input"],
+            },
+        }
+    },
+    "required": ["detail"],
+}
 
-def document_of(rows: tuple[Row, ...]) -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1."""
-    schemas: dict[str, Any] = {"Problem": PROBLEM}
+PROBLEMS = {
+    "400": ("Problem", "Refused"),
+    "401": ("Problem", "Not authenticated"),
+    "404": ("Problem", "Not found"),
+    "409": ("Problem", "Contradicts the present state"),
+    "413": ("Problem", "The body is too large"),
+    "422": ("ValidationProblem", "The request makes no sense"),
+    "500": ("Problem", "An actor died of the request; the text names its crash"),
+    "503": ("Problem", "Not now: see Retry-After"),
+}
+"""What may be answered to any request, besides a row's own status."""
+
+
+class _Schemas(GenerateJsonSchema):
+    """Decimals are written as numbers."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        return {"type": "number"} if self.mode == "serialization" else super().decimal_schema(schema)
+
+
+def document_of(rows: tuple[Row, ...], pages: tuple[Page, ...] = ()) -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1; of the pages those with a summary."""
+    schemas: dict[str, Any] = {"Problem": PROBLEM, "ValidationProblem": VALIDATION_PROBLEM}
     paths: dict[str, Any] = {}
+    for page in pages:
+        if page.summary:
+            paths.setdefault(page.path, {})[page.method.lower()] = operation_of_page(page)
     for row in sorted(rows, key=lambda row: (row.path, row.method)):
         paths.setdefault(row.path, {})[row.method.lower()] = operation_of(row, schemas)
+    tags = {row.tag for row in rows} | {"server"}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -37,60 +83,83 @@ def document_of(rows: tuple[Row, ...]) -> dict[str, Any]:
             "securitySchemes": {"HTTPBasic": {"type": "http", "scheme": "basic"}},
         },
         "security": [{"HTTPBasic": []}],
-        "tags": [{"name": tag} for tag in sorted({row.tag for row in rows})],
+        "tags": [{"name": tag} for tag in sorted(tags)],
     }
+
+
+def operation_of_page(page: Page) -> dict[str, Any]:
+    """One operation that no actor answers."""
+    content = {"application/json": {"schema": {"type": "object"}}}
+    operation: dict[str, Any] = {
+        "operationId": operation_id(page.method, page.path),
+        "tags": ["server"],
+        "summary": page.summary,
+        "responses": {"200": {"description": "Done", "content": content}},
+    }
+    if page.open:
+        operation["security"] = []
+    return operation
 
 
 def operation_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     """One operation; the schemas it refers to are added to `schemas`."""
-    schema = row.message.model_json_schema(ref_template=REF)
+    schema = row.message.model_json_schema(ref_template=REF, schema_generator=_Schemas)
     schemas.update(schema.pop("$defs", {}))
     properties: dict[str, Any] = schema.get("properties", {})
     required = set(schema.get("required", []))
-    outside = {row.names.get(name, name): name for name in row.placeholders}
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": properties.get(field, {"type": "string"})}
-        for field, name in outside.items()
-    ]
     sent_as = {field: name for name, field in row.names.items()}
-    rest = {field: value for field, value in properties.items() if field not in outside and field not in row.fixed}
-    in_query = {
-        field for field in rest if not row.takes_body or sent_as.get(field, field) in row.query
-    }
-    parameters += [
-        {"name": sent_as.get(field, field), "in": "query", "required": field in required, "schema": rest[field]}
-        for field in rest
-        if field in in_query and field != row.whole
-    ]
+    in_path = {row.names.get(name, name): name for name in row.placeholders}
+    rest = {field: sent_as.get(field, field) for field in properties if field not in {*in_path, *row.fixed, row.whole}}
+    in_query = {field: name for field, name in rest.items() if not row.takes_body or name in row.query}
+    in_body = {field: name for field, name in rest.items() if field not in in_query and row.whole is None}
     operation: dict[str, Any] = {
-        "operationId": f"{row.method.lower()}_{row.path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
+        "operationId": operation_id(row.method, row.path),
         "tags": [row.tag],
         "summary": row.summary or first_line(row.message.__doc__),
-        "parameters": parameters,
+        "parameters": [
+            *(parameter(name, "path", properties[field], required=True) for field, name in in_path.items()),
+            *(
+                parameter(name, "query", properties[field], required=field in required)
+                for field, name in in_query.items()
+            ),
+        ],
         "responses": responses_of(row, schemas),
     }
     if row.whole is not None:
-        operation["requestBody"] = body_of(properties.get(row.whole, {}), needed=row.whole in required)
-    elif row.takes_body:
-        fields = {sent_as.get(field, field): value for field, value in rest.items() if field not in in_query}
-        if fields:
-            needed = sorted(sent_as.get(field, field) for field in rest if field in required - in_query)
-            operation["requestBody"] = body_of(
-                {"type": "object", "properties": fields, "required": needed}, needed=bool(needed)
-            )
+        operation["requestBody"] = body_of(properties[row.whole], needed=row.whole in required)
+    elif in_body:
+        needed = sorted(name for field, name in in_body.items() if field in required)
+        fields = {name: properties[field] for field, name in in_body.items()}
+        body: dict[str, Any] = {"type": "object", "properties": fields}
+        operation["requestBody"] = body_of(body | ({"required": needed} if needed else {}), needed=bool(needed))
     if row.open:
         operation["security"] = []
     return operation
 
 
+def operation_id(method: str, path: str) -> str:
+    """A name that no other operation has: a path with a slash at its end is another one than without."""
+    steps = [step.strip("{}").replace("-", "_") for step in path.split("/")[1:]]
+    return "_".join([method.lower(), *(step or "root" for step in steps)])
+
+
+def parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """A parameter of the path or the query."""
+    return {"name": name, "in": place, "required": required, "schema": schema}
+
+
 def responses_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     """What may be answered."""
-    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    texts = {"401": "Not authenticated", "404": "Not found", "422": "Invalid", "503": "Not now: see Retry-After"}
     reply = {} if row.reply is not None else reply_schema(row.message, schemas)
     return {
         str(row.status): {"description": "Done", "content": {"application/json": {"schema": reply}}},
-        **{status: {"description": text, "content": problem} for status, text in texts.items()},
+        **{
+            status: {
+                "description": text,
+                "content": {"application/json": {"schema": {"$ref": REF.format(model=model)}}},
+            }
+            for status, (model, text) in PROBLEMS.items()
+        },
     }
 
 
@@ -100,7 +169,9 @@ def reply_schema(message: type[Message[Any]], schemas: dict[str, Any]) -> dict[s
     if reply is None or reply is Any:
         return {}
     try:
-        schema = TypeAdapter(reply).json_schema(ref_template=REF, mode="serialization")
+        schema = TypeAdapter(reply).json_schema(
+            ref_template=REF, mode="serialization", schema_generator=_Schemas
+        )
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
         return {}
     schemas.update(schema.pop("$defs", {}))

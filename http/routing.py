@@ -79,6 +79,8 @@ class Page:
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     why: str
     open: bool = False
+    summary: str = ""
+    """What the document says of it; without one it is not in the document."""
 
 
 class RouteConflict(ValueError):

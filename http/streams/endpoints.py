@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-from aviary.http.auth import Credentials, Doorkeeper, from_header, from_token
+from aiohttp import WSCloseCode, web
+from aviary.http.auth import Doorkeeper, of_websocket
+from aviary.http.origins import is_foreign
 from aviary.http.routing import Page
 from aviary.http.streams.bots import BotSession
-from aviary.http.streams.connection import Connection
+from aviary.http.streams.connection import Connection, Limits
 from aviary.http.streams.hub import FeedHub
-from aviary.http.streams.market_data import MarketDataSession
+from aviary.http.streams.market_data import MarketDataSession, StreamSession
+from aviary.http.streams.parted import Parted
 from aviary.http.streams.session import MAX_FRAME, Session
 
 if TYPE_CHECKING:
@@ -22,65 +26,102 @@ if TYPE_CHECKING:
 UNAUTHORISED = 4001
 """Close code of the released server for a wrong password."""
 
-PING_PERIOD = 20.0
-"""Seconds between two pings; a client that does not answer within half of it is gone."""
+FOREIGN = 4003
+"""Close code for a page of an origin that was not named."""
+
+PING_PERIOD = 30.0
+"""Seconds between two pings; a client that does not answer within half of it is gone. Longer than a slow
+client's time, so that one learns why it is disconnected."""
+
+MAX_CONNECTIONS = 1_000
+"""Websockets at the same time."""
+
+GOODBYE_TIMEOUT = 1.0
+"""Seconds that clients have to take the goodbye when the server stops."""
 
 
-def stream_pages(system: System, doorkeeper: Doorkeeper) -> tuple[Page, ...]:
-    """The websockets. They check passwords themselves: the socket is accepted first, as clients expect."""
-    hubs: list[FeedHub] = []
+class Streams:
+    """The websockets of a server. They check passwords themselves: accepted first, as clients expect."""
 
-    def hub() -> FeedHub:
-        if not hubs:
-            hubs.append(FeedHub(system))
-        return hubs[0]
+    def __init__(
+        self, system: System, doorkeeper: Doorkeeper, origins: tuple[str, ...], limits: Limits | None = None
+    ) -> None:
+        self._system = system
+        self._doorkeeper = doorkeeper
+        self._origins = origins
+        self._limits = limits
+        self._parted = Parted(system.clock)
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._feeds: FeedHub | None = None
 
-    def market_data(connection: Connection, *, documented: bool) -> Session:
-        name = secrets.token_hex(4)
-        return MarketDataSession(connection, system, hub(), name, documented=documented)
+    def pages(self) -> tuple[Page, ...]:
+        """The routes."""
+        return (
+            self._page("/ws/market-data", self._released),
+            self._page("/market-data/stream", self._documented),
+            self._page("/ws/executors", self._executors),
+        )
 
-    def executors(connection: Connection) -> Session:
-        token = secrets.token_hex(6)
-        return BotSession(connection, system, f"{token[:8]}-{token[8:11]}")
+    async def close(self, _app: web.Application) -> None:
+        """Say goodbye to every client."""
+        if self._feeds is not None:
+            self._feeds.close()
 
-    def page(path: str, make: Callable[[Connection], Session]) -> Page:
+        async def part(socket: web.WebSocketResponse) -> None:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_TIMEOUT):
+                    await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The server stops")
+
+        await asyncio.gather(*(part(socket) for socket in tuple(self._sockets)))
+
+    def _page(self, path: str, make: Callable[[Connection], Session]) -> Page:
         async def handle(request: web.Request) -> web.WebSocketResponse:
-            return await _serve(request, doorkeeper, make)
+            return await self._serve(request, make)
 
         return Page("GET", path, handle, "a websocket", open=True)
 
-    return (
-        page("/ws/market-data", lambda connection: market_data(connection, documented=False)),
-        page("/market-data/stream", lambda connection: market_data(connection, documented=True)),
-        page("/ws/executors", executors),
-    )
-
-
-async def _serve(
-    request: web.Request, doorkeeper: Doorkeeper, make: Callable[[Connection], Session]
-) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(heartbeat=PING_PERIOD, max_msg_size=MAX_FRAME, compress=False)
-    await socket.prepare(request)
-    transport = request.transport
-    if transport is None:
+    async def _serve(
+        self, request: web.Request, make: Callable[[Connection], Session]
+    ) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=PING_PERIOD, max_msg_size=MAX_FRAME, compress=False)
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+        connection = Connection(socket, transport, self._limits)
+        refusal = self._refusal(request)
+        if refusal is not None:
+            code, text = refusal
+            connection.say({"type": "error", "message": text})
+            await socket.close(code=code, message=text.encode())
+            return socket
+        self._sockets.add(socket)
+        try:
+            await make(connection).serve(socket)
+        finally:
+            self._sockets.discard(socket)
         return socket
-    connection = Connection(socket, transport)
-    remote = request.remote or ""
-    if doorkeeper.wait_for(remote) > 0 or not doorkeeper.admits(_credentials(request)):
-        doorkeeper.note_failure(remote)
-        connection.say({"type": "error", "message": "Authentication failed"})
-        await socket.close(code=UNAUTHORISED, message=b"Authentication failed")
-        return socket
-    await make(connection).serve(socket)
-    return socket
 
+    def _refusal(self, request: web.Request) -> tuple[int, str] | None:
+        if is_foreign(request, self._origins):
+            return FOREIGN, "This origin is not allowed"
+        if not self._doorkeeper.lets_in(request.remote or "", of_websocket(request.headers, request.query)):
+            return UNAUTHORISED, "Authentication failed"
+        if len(self._sockets) >= MAX_CONNECTIONS:
+            return WSCloseCode.TRY_AGAIN_LATER, "Too many connections"
+        return None
 
-def _credentials(request: web.Request) -> Credentials | None:
-    header = request.headers.get("Authorization")
-    if header is not None:
-        return from_header(header)
-    token = request.query.get("token")
-    if token is not None:
-        return from_token(token)
-    username, password = request.query.get("username"), request.query.get("password")
-    return None if username is None or password is None else Credentials(username, password)
+    def _hub(self) -> FeedHub:
+        if self._feeds is None:
+            self._feeds = FeedHub(self._system)
+        return self._feeds
+
+    def _released(self, connection: Connection) -> Session:
+        return MarketDataSession(connection, self._system, self._hub(), secrets.token_hex(4))
+
+    def _documented(self, connection: Connection) -> Session:
+        return StreamSession(connection, self._system, self._hub(), secrets.token_hex(16), self._parted)
+
+    def _executors(self, connection: Connection) -> Session:
+        token = secrets.token_hex(6)
+        return BotSession(connection, self._system, f"{token[:8]}-{token[8:11]}")

@@ -11,7 +11,7 @@ from aviary.http.streams.connection import framed
 if TYPE_CHECKING:
     from aviary.actors.messages.feeds import FeedEvent, FeedKey
     from aviary.config.clock import Clock
-    from aviary.http.streams.connection import Subscription
+    from aviary.http.streams.subscription import Subscription
 
 
 class FeedFrames:
@@ -21,14 +21,16 @@ class FeedFrames:
     """
 
     def __init__(self, key: FeedKey, name: str, depth: int, records: int, clock: Clock, *, documented: bool) -> None:
+        self.last_at: float | None = None
+        """Unix seconds of the last event that was taken."""
         self._key = key
         self._name = name
         self._depth = depth
         self._records = records
         self._clock = clock
         self._documented = documented
-        self._last_candle: float | None = None
-        self._last_at: float | None = None
+        self._candles: dict[float, dict[str, Any]] = {}
+        self._newest_sent: float | None = None
         self._last_data: bytes | None = None
 
     # In
@@ -36,54 +38,65 @@ class FeedFrames:
     def take(self, subscription: Subscription, event: FeedEvent) -> None:
         """An event came."""
         if event.what == "update":
-            if self._key.kind == "trades":
-                subscription.items.extend(event.data.get("trades", ()))
-            else:
-                subscription.conflated += subscription.waiting is not None
-                subscription.waiting = event
-            self._last_at = event.at
+            self._take_update(subscription, event)
+            self.last_at = event.at
         else:
-            notice = {
-                "type": event.what,
-                "subscription_id": self._name,
-                "sequence": subscription.next_sequence(),
-                "age": round(event.age, 3),
-                "timestamp": event.at,
-            }
-            if event.what == "gap":
-                notice |= {"from": self._last_at, "to": event.at}
-                self._last_candle = None
-                self._last_data = None
-            subscription.notices.append(framed(dumps(notice)))
+            self.notice(subscription, event.what, event.at, event.age)
         subscription.poke()
+
+    def _take_update(self, subscription: Subscription, event: FeedEvent) -> None:
+        if self._key.kind == "trades":
+            for trade in event.data.get("trades", ()):
+                subscription.keep(trade)
+            return
+        if self._key.kind == "candles":
+            self._remember(event.data.get("candles", ()))
+        subscription.conflated += subscription.waiting is not None
+        subscription.waiting = event
+
+    def notice(self, subscription: Subscription, what: str, at: float, age: float) -> None:
+        """Tell of a gap, of data that got stale, or that are fresh again."""
+        frame = {"type": what, "subscription_id": self._name, "age": round(age, 3), "timestamp": at}
+        if what == "gap":
+            frame |= {"from": self.last_at, "to": at}
+            self._last_data = None
+        frame["sequence"] = subscription.next_sequence()
+        subscription.notices.append(framed(dumps(frame)))
+
+    def _remember(self, candles: Any) -> None:
+        for candle in candles:
+            self._candles[candle["timestamp"]] = candle
+        if len(self._candles) > self._records:
+            for timestamp in sorted(self._candles)[: -self._records]:
+                del self._candles[timestamp]
 
     # Out
 
     def first(self, subscription: Subscription, data: dict[str, Any]) -> bytes | None:
-        """The snapshot that begins a subscription; `None` if there is nothing to show."""
+        """The snapshot that begins a subscription, or follows a gap; `None` if there is nothing to show."""
         match self._key.kind:
             case "candles":
-                candles = data.get("candles", [])[-self._records :]
-                if not candles:
-                    return None
-                self._last_candle = candles[-1]["timestamp"]
-                return self._frame(subscription, "candles", candles)
+                self._remember(data.get("candles", ()))
+                return self._all_candles(subscription)
             case "trades":
                 return None
             case kind:
-                return self._frame(subscription, kind, self._shaped(data))
+                # What waits was published before the snapshot was given.
+                subscription.waiting = None
+                self._last_data = dumps(self._shaped(data))
+                return self._frame(subscription, kind, orjson.Fragment(self._last_data))
 
     def make(self, subscription: Subscription) -> bytes | None:
         """A frame of what waits."""
         if self._key.kind == "trades":
-            items = list(subscription.items)
+            items = [trade_of(item) for item in subscription.items]
             subscription.items.clear()
-            return self._frame(subscription, "trades", [trade_of(item) for item in items]) if items else None
+            return self._frame(subscription, "trades", items) if items else None
         event, subscription.waiting = subscription.waiting, None
         if event is None:
             return None
         if self._key.kind == "candles":
-            return self._candles(subscription, event)
+            return self._candle_frame(subscription)
         data = self._encoded(event)
         if data == self._last_data:
             return None
@@ -96,16 +109,20 @@ class FeedFrames:
             known = event.encoded[self._depth] = dumps(self._shaped(event.data))
         return known
 
-    def _candles(self, subscription: Subscription, event: FeedEvent) -> bytes | None:
-        candles = event.data.get("candles", [])
-        if not candles:
+    def _candle_frame(self, subscription: Subscription) -> bytes | None:
+        newest = max(self._candles, default=None)
+        if newest is None:
             return None
-        newest = candles[-1]
-        began = self._last_candle is not None and newest["timestamp"] > self._last_candle
-        self._last_candle = newest["timestamp"]
-        if began:
-            return self._frame(subscription, "candles", candles)
-        return self._frame(subscription, "candle_update", newest)
+        if self._newest_sent is None or newest > self._newest_sent:
+            return self._all_candles(subscription)
+        return self._frame(subscription, "candle_update", self._candles[newest])
+
+    def _all_candles(self, subscription: Subscription) -> bytes | None:
+        if not self._candles:
+            return None
+        times = sorted(self._candles)
+        self._newest_sent = times[-1]
+        return self._frame(subscription, "candles", [self._candles[at] for at in times])
 
     def _shaped(self, data: dict[str, Any]) -> dict[str, Any]:
         if self._key.kind == "order_book":
@@ -117,8 +134,8 @@ class FeedFrames:
             "type": kind,
             "subscription_id": self._name,
             "data": data,
-            "sequence": subscription.next_sequence(),
             "timestamp": self._clock.now(),
+            "sequence": subscription.next_sequence(),
         }
         if self._documented:
             frame |= {

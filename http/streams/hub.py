@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from aviary.actors.core.refusal import ActorCrashed, Refusal
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aviary.actors.core.system import System
-    from aviary.http.streams.connection import Subscription
+    from aviary.http.streams.subscription import Subscription
+
+    type Take = Callable[[Subscription, FeedEvent], None]
 
 LEASE_PERIOD = 10.0
 """Seconds between two words to the registry that a feed is still needed."""
@@ -20,15 +23,25 @@ LEASE_PERIOD = 10.0
 OPEN_TIMEOUT = 20.0
 """Seconds that opening a feed may take."""
 
+AT_ONCE = 20
+"""Feeds that are asked for at the same time: one that hangs must not let the others' leases end."""
+
+ARRIVED = 20_000
+"""Events that may wait for the front end's loop; the oldest go first, and are counted."""
+
 
 class FeedHub:
     """Knows which subscriptions listen to which feed, and keeps those feeds running."""
 
     def __init__(self, system: System) -> None:
+        self.dropped = 0
+        """Events that came faster than the front end's loop took them."""
         self._system = system
         self._loop = asyncio.get_running_loop()
-        self._listeners: dict[str, dict[Subscription, Callable[[Subscription, FeedEvent], None]]] = {}
+        self._listeners: dict[str, dict[Subscription, Take]] = {}
         self._keys: dict[str, FeedKey] = {}
+        self._arrived: deque[tuple[str, FeedEvent]] = deque(maxlen=ARRIVED)
+        self._woken = False
         self._unsubscribe = system.bus.subscribe(f"{FEEDS}/", self._from_bus)
         self._leases = asyncio.ensure_future(self._renew_leases())
 
@@ -36,20 +49,18 @@ class FeedHub:
         """Make sure that a feed runs; answers its address. Raises a `Refusal`."""
         return await self._system.ask(REGISTRY, OpenFeed(key=key), timeout=OPEN_TIMEOUT)
 
-    def listen(
-        self, key: FeedKey, subscription: Subscription, take: Callable[[Subscription, FeedEvent], None]
-    ) -> None:
+    def listen(self, key: FeedKey, subscription: Subscription, take: Take) -> None:
         """Hand every event of a feed to a subscription."""
         self._keys[key.address] = key
         self._listeners.setdefault(key.address, {})[subscription] = take
 
-    def leave(self, subscription: Subscription) -> None:
-        """Stop handing events to a subscription."""
-        for address in [a for a, listeners in self._listeners.items() if subscription in listeners]:
-            listeners = self._listeners[address]
-            del listeners[subscription]
-            if not listeners:
-                del self._listeners[address], self._keys[address]
+    def leave(self, key: FeedKey, subscription: Subscription) -> None:
+        """Stop handing a feed's events to a subscription."""
+        listeners = self._listeners.get(key.address, {})
+        listeners.pop(subscription, None)
+        if not listeners:
+            self._listeners.pop(key.address, None)
+            self._keys.pop(key.address, None)
 
     def close(self) -> None:
         """Let go of the bus."""
@@ -57,20 +68,34 @@ class FeedHub:
         self._leases.cancel()
 
     def _from_bus(self, topic: str, event: object) -> None:
-        # On the publisher's thread; whether anybody listens is looked up here to spare the hop.
-        if topic in self._listeners and isinstance(event, FeedEvent) and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._hand_out, topic, event)
+        # On the publisher's thread; whether anybody listens is looked up here to spare the hop, and
+        # what comes in a burst wakes the loop once.
+        if topic not in self._listeners or not isinstance(event, FeedEvent) or self._loop.is_closed():
+            return
+        self.dropped += len(self._arrived) == ARRIVED
+        self._arrived.append((topic, event))
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._hand_out)
 
-    def _hand_out(self, topic: str, event: FeedEvent) -> None:
-        for subscription, take in tuple(self._listeners.get(topic, {}).items()):
-            take(subscription, event)
+    def _hand_out(self) -> None:
+        self._woken = False
+        for _ in range(len(self._arrived)):
+            topic, event = self._arrived.popleft()
+            for subscription, take in tuple(self._listeners.get(topic, {}).items()):
+                take(subscription, event)
 
     async def _renew_leases(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_PERIOD)
-            for key in tuple(self._keys.values()):
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def renew(key: FeedKey) -> None:
+            async with limit:
                 try:
                     await self.open(key)
                 except (Refusal, ActorCrashed):
-                    # Told by the registry's own alarm; the next round tries again.
-                    continue
+                    # The feed's own alarm tells it; the next round tries again.
+                    return
+
+        while True:
+            await asyncio.sleep(LEASE_PERIOD)
+            await asyncio.gather(*(renew(key) for key in tuple(self._keys.values())))

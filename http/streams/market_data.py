@@ -2,102 +2,196 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.refusal import ActorCrashed, Refusal
-from aviary.actors.messages.feeds import FeedKey, GetFeed, GetFeedHistory
-from aviary.http.streams.connection import Connection, Subscription
+from aviary.actors.messages.feeds import FeedEvent, FeedKey, GetFeed, GetFeedHistory
+from aviary.http.streams.connection import Connection
 from aviary.http.streams.frames import FeedFrames
-from aviary.http.streams.session import BadRequest, Session, number_of, text_of
+from aviary.http.streams.parted import Left, Parted
+from aviary.http.streams.session import BadRequest, Session, number_of, shown, text_of
+from aviary.http.streams.subscription import Subscription
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from aviary.actors.core.system import System
     from aviary.http.streams.hub import FeedHub
 
-RELEASED_KINDS = ("candles", "order_book", "trades")
-"""What the released server streams."""
-
-KINDS = (*RELEASED_KINDS, "ticker", "funding")
-"""What this one streams."""
+KINDS = ("candles", "order_book", "trades", "ticker", "funding")
+"""What can be subscribed to; the released server has the first three."""
 
 FIRST_TIMEOUT = 10.0
 """Seconds that the first snapshot of a feed may take."""
 
+SHORTEST = 0.25
+"""Seconds between two updates at least, as in the released server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a subscription shows."""
+
+    key: FeedKey
+    address: str
+    frames: FeedFrames
+    request: dict[str, Any]
+
 
 class MarketDataSession(Session):
-    """Subscriptions to feeds."""
+    """Subscriptions to feeds, in the released server's frames."""
 
-    def __init__(
-        self, connection: Connection, system: System, hub: FeedHub, session_id: str, *, documented: bool
-    ) -> None:
+    documented = False
+
+    def __init__(self, connection: Connection, system: System, hub: FeedHub, session_id: str) -> None:
         super().__init__(connection, system.clock, session_id)
         self._system = system
         self._hub = hub
-        self._documented = documented
-        self._feeds: dict[Subscription, tuple[FeedKey, str, FeedFrames]] = {}
+        self._streams: dict[Subscription, Stream] = {}
 
-    async def subscribe(self, request: dict[str, Any]) -> Subscription:
+    async def subscribe(self, request: dict[str, Any]) -> tuple[Subscription, dict[str, Any]]:
         """Open the feed and answer; nothing is pushed before that answer."""
-        key = self._key(request)
+        key = _key_of(request)
         depth = int(number_of(request, "depth", 10, 1, 1000))
         records = int(number_of(request, "max_records", 100, 1, 5000))
-        interval = number_of(request, "update_interval", 1.0, 0.25, 60.0)
+        interval = number_of(request, "update_interval", 1.0, SHORTEST, 60.0)
         address = await self._hub.open(key)
         name = "_".join(
             part for part in (key.kind, key.connector, key.trading_pair, key.interval) if part is not None
         )
-        frames = FeedFrames(key, name, depth, records, self._system.clock, documented=self._documented)
+        frames = FeedFrames(key, name, depth, records, self._system.clock, documented=self.documented)
         subscription = Subscription(self.connection, name, interval, frames.make)
         self.add(subscription)
-        self._feeds[subscription] = (key, address, frames)
-        answer: dict[str, Any] = {"type": "subscribed", "subscription_id": name}
-        if self._documented:
-            answer |= {"kind": key.kind, "connector": key.connector, "trading_pair": key.trading_pair}
-            answer |= {"update_interval": interval}
-        self.connection.say(answer)
-        return subscription
+        self._streams[subscription] = Stream(key, address, frames, request)
+        self._hub.listen(key, subscription, self._take)
+        return subscription, {"type": "subscribed", "subscription_id": name}
 
     async def begin(self, subscription: Subscription) -> None:
         """Send the snapshot, then whatever the feed says."""
-        key, address, frames = self._feeds[subscription]
-        self._hub.listen(key, subscription, frames.take)
+        stream = self._streams[subscription]
         try:
-            if key.kind == "candles":
-                data = await self._system.ask(address, GetFeedHistory(), timeout=FIRST_TIMEOUT)
-            elif key.kind == "trades":
-                return
-            else:
-                data = (await self._system.ask(address, GetFeed(), timeout=FIRST_TIMEOUT + 1)).data
+            data = await self._snapshot(stream)
         except (Refusal, ActorCrashed):
             # The feed is coming up or recovering: its first event will be the first frame.
+            subscription.begin_with(None)
             return
-        frame = frames.first(subscription, data)
-        if frame is not None and subscription.open:
-            self.connection.write(frame)
+        subscription.begin_with(stream.frames.first(subscription, data))
+
+    async def _snapshot(self, stream: Stream) -> dict[str, Any]:
+        match stream.key.kind:
+            case "trades":
+                return {}
+            case "candles":
+                return await self._system.ask(stream.address, GetFeedHistory(), timeout=FIRST_TIMEOUT)
+            case _:
+                query = GetFeed(wait=FIRST_TIMEOUT)
+                return (await self._system.ask(stream.address, query, timeout=FIRST_TIMEOUT + 1)).data
+
+    def _take(self, subscription: Subscription, event: FeedEvent) -> None:
+        stream = self._streams.get(subscription)
+        if stream is None:
+            return
+        stream.frames.take(subscription, event)
+        if event.what == "gap" and stream.key.kind == "candles" and not subscription.held:
+            # An update of candles holds the newest two; what the gap hid is in the feed's history.
+            subscription.held = True
+            self.work(subscription, self.begin(subscription))
 
     def drop(self, subscription: Subscription) -> None:
         """End a subscription and let go of its feed."""
         super().drop(subscription)
-        self._hub.leave(subscription)
-        self._feeds.pop(subscription, None)
+        stream = self._streams.pop(subscription, None)
+        if stream is not None:
+            self._hub.leave(stream.key, subscription)
 
-    def _key(self, request: dict[str, Any]) -> FeedKey:
-        kind = request.get("type")
-        if kind not in KINDS:
-            raise BadRequest(f"Invalid subscription type: {kind}")
-        interval = None
-        if kind == "candles":
-            interval = request.get("interval", "1m")
-            if not isinstance(interval, str):
-                raise BadRequest("interval should be a text such as 1m")
+
+class StreamSession(MarketDataSession):
+    """Subscriptions to feeds, in the documented frames; a lost connection can be resumed."""
+
+    documented = True
+    actions = ("subscribe", "unsubscribe", "ping", "resume")
+
+    def __init__(
+        self, connection: Connection, system: System, hub: FeedHub, session_id: str, parted: Parted
+    ) -> None:
+        super().__init__(connection, system, hub, session_id)
+        self._parted = parted
+
+    async def subscribe(self, request: dict[str, Any]) -> tuple[Subscription, dict[str, Any]]:
+        """Open the feed and answer with what was understood."""
+        subscription, answer = await super().subscribe(request)
+        key = self._streams[subscription].key
+        about = {
+            "kind": key.kind,
+            "connector": key.connector,
+            "trading_pair": key.trading_pair,
+            "interval": key.interval,
+            "update_interval": subscription.interval,
+            "sequence": subscription.sequence,
+        }
+        return subscription, answer | about
+
+    async def resume(self, request: dict[str, Any]) -> tuple[Subscription, ...]:
+        """Take up what an earlier connection was subscribed to, each with its numbering and a gap notice."""
+        earlier = text_of(request, "connection_id")
+        kept = self._parted.take(earlier)
+        if kept is None:
+            raise BadRequest(f"Nothing to resume: {shown(earlier)}")
+        outcomes = await asyncio.gather(*(self._take_up(left) for left in kept))
+        self.connection.say(
+            {
+                "type": "resumed",
+                "connection_id": earlier,
+                "subscriptions": [
+                    {"subscription_id": one.name, "sequence": one.sequence}
+                    for one in outcomes
+                    if isinstance(one, Subscription)
+                ],
+                "failed": [one for one in outcomes if not isinstance(one, Subscription)],
+            }
+        )
+        resumed = tuple(one for one in outcomes if isinstance(one, Subscription))
+        for subscription in resumed:
+            self._streams[subscription].frames.notice(subscription, "gap", self._system.clock.now(), 0.0)
+        return resumed
+
+    async def _take_up(self, left: Left) -> Subscription | dict[str, str]:
         try:
-            return FeedKey(
-                kind=kind,
-                connector=text_of(request, "connector"),
-                trading_pair=text_of(request, "trading_pair"),
-                interval=interval,
-            )
-        except ValidationError as error:
-            wrong = error.errors(include_input=False, include_url=False)[0]
-            raise BadRequest(f"{wrong['loc'][0]}: {wrong['msg']}") from None
+            subscription, _ = await self.subscribe(left.request)
+        except (Refusal, ActorCrashed, BadRequest) as trouble:
+            return {"subscription_id": left.name, "message": str(trouble)}
+        subscription.sequence = left.sequence
+        self._streams[subscription].frames.last_at = left.last_at
+        return subscription
+
+    def part(self) -> None:
+        """Remember what the client was subscribed to, then let go of it."""
+        left = tuple(
+            Left(one.name, stream.request, one.sequence, stream.frames.last_at)
+            for one, stream in self._streams.items()
+        )
+        if left:
+            self._parted.keep(self.id, left)
+        super().part()
+
+
+def _key_of(request: dict[str, Any]) -> FeedKey:
+    kind = request.get("type")
+    if kind not in KINDS:
+        raise BadRequest(f"Invalid subscription type: {shown(kind)}")
+    interval = None
+    if kind == "candles":
+        interval = request.get("interval", "1m")
+        if not isinstance(interval, str):
+            raise BadRequest("interval should be a text such as 1m")
+    try:
+        return FeedKey(
+            kind=kind,
+            connector=text_of(request, "connector"),
+            trading_pair=text_of(request, "trading_pair"),
+            interval=interval,
+        )
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        raise BadRequest(f"{wrong['loc'][0]}: {wrong['msg']}") from None

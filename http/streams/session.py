@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.http.json import BadJson, loads
-from aviary.http.streams.connection import MAX_SUBSCRIPTIONS, Connection, Subscription
+from aviary.http.streams.connection import MAX_SUBSCRIPTIONS, Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aviary.config.clock import Clock
+    from aviary.http.streams.subscription import Subscription
 
 HEARTBEAT = 30.0
 """Seconds between two heartbeat frames."""
 
 MAX_FRAME = 64 * 1024
 """Bytes of a frame that a client sends."""
+
+SHOWN = 100
+"""Characters of a client's own text that are quoted back to it."""
 
 
 class BadRequest(Exception):
@@ -27,51 +33,55 @@ class BadRequest(Exception):
 class Session:
     """One client: reads its frames one after another, and answers each before anything else is sent."""
 
-    id_length = 8
+    actions: tuple[str, ...] = ("subscribe", "unsubscribe", "ping")
 
-    def __init__(self, connection: Connection, clock: Clock, session_id: str) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock, session_id: str, *, heartbeat: float = HEARTBEAT
+    ) -> None:
         self.connection = connection
+        self.id = session_id
         self._clock = clock
-        self._id = session_id
+        self._heartbeat = heartbeat
+        self._works: dict[Subscription, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup
 
     async def serve(self, socket: web.WebSocketResponse) -> None:
-        """Answer until the client goes."""
-        self.connection.say(
-            {"type": "connected", "connection_id": self._id, "timestamp": self._clock.now()}
-        )
-        heart = asyncio.ensure_future(self._beat())
+        """Answer until the client goes. An error in any of the session's tasks ends the session."""
         try:
-            async for message in socket:
-                if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                    await self._answer(message.data)
+            async with asyncio.TaskGroup() as self._group:
+                self.connection.say(self.greeting())
+                heart = self._group.create_task(self._beat())
+                async for message in socket:
+                    if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                        await self._answer(message.data)
+                        await self.connection.wait_until_there_is_room()
+                self.part()
+                heart.cancel()
         finally:
-            heart.cancel()
             for subscription in tuple(self.connection.subscriptions.values()):
                 self.drop(subscription)
             self.connection.close()
 
+    def greeting(self) -> dict[str, Any]:
+        """The first frame."""
+        return {"type": "connected", "connection_id": self.id, "timestamp": self._clock.now()}
+
+    def part(self) -> None:
+        """The client is gone, its subscriptions are not yet: let go of them."""
+        for subscription in tuple(self.connection.subscriptions.values()):
+            self.drop(subscription)
+
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT)
+            await asyncio.sleep(self._heartbeat)
             if not self.connection.busy and self.connection.has_room():
                 self.connection.say({"type": "heartbeat", "timestamp": self._clock.now()})
 
     async def _answer(self, data: str | bytes) -> None:
         self.connection.busy = True
-        started: Subscription | None = None
+        started: tuple[Subscription, ...] = ()
         try:
-            request = self._read(data)
-            match request.get("action"):
-                case "subscribe":
-                    if len(self.connection.subscriptions) >= MAX_SUBSCRIPTIONS:
-                        raise BadRequest(f"At most {MAX_SUBSCRIPTIONS} subscriptions a connection")
-                    started = await self.subscribe(request)
-                case "unsubscribe":
-                    self._unsubscribe(request)
-                case "ping":
-                    self.connection.say({"type": "pong", "timestamp": self._clock.now()})
-                case action:
-                    raise BadRequest(f"Unknown action: {action}. Valid actions: subscribe, unsubscribe, ping")
+            started = await self._obey(self._read(data))
         except BadRequest as error:
             self.connection.say({"type": "error", "message": str(error)})
         except Refusal as refusal:
@@ -80,8 +90,28 @@ class Session:
             self.connection.say({"type": "error", "message": f"Internal error {crash.crash_id}"})
         finally:
             self.connection.busy = False
-        if started is not None:
-            await self.begin(started)
+        for subscription in started:
+            if subscription.open:
+                self.work(subscription, self.begin(subscription))
+        self.connection.poke()
+
+    async def _obey(self, request: dict[str, Any]) -> tuple[Subscription, ...]:
+        match request.get("action"):
+            case "subscribe":
+                if len(self.connection.subscriptions) >= MAX_SUBSCRIPTIONS:
+                    raise BadRequest(f"At most {MAX_SUBSCRIPTIONS} subscriptions a connection")
+                subscription, answer = await self.subscribe(request)
+                self.connection.say(answer)
+                return (subscription,)
+            case "unsubscribe":
+                self._unsubscribe(request)
+            case "ping":
+                self.connection.say({"type": "pong", "timestamp": self._clock.now()})
+            case "resume" if "resume" in self.actions:
+                return await self.resume(request)
+            case action:
+                raise BadRequest(f"Unknown action: {shown(action)}. Valid actions: {', '.join(self.actions)}")
+        return ()
 
     @staticmethod
     def _read(data: str | bytes) -> dict[str, Any]:
@@ -97,14 +127,15 @@ class Session:
         name = request.get("subscription_id")
         subscription = self.connection.subscriptions.get(name) if isinstance(name, str) else None
         if subscription is None:
-            raise BadRequest(f"Subscription not found: {name}")
+            raise BadRequest(f"Subscription not found: {shown(name)}")
         self.drop(subscription)
         self.connection.say({"type": "unsubscribed", "subscription_id": name})
 
     def add(self, subscription: Subscription) -> None:
-        """Keep a subscription, in place of an older one of the same name."""
+        """Keep a subscription, in place of an older one of the same name, whose numbering goes on."""
         old = self.connection.subscriptions.get(subscription.name)
         if old is not None:
+            subscription.sequence = old.sequence
             self.drop(old)
         self.connection.subscriptions[subscription.name] = subscription
 
@@ -112,13 +143,32 @@ class Session:
         """End a subscription."""
         subscription.close()
         self.connection.subscriptions.pop(subscription.name, None)
+        work = self._works.pop(subscription, None)
+        if work is not None:
+            work.cancel()
 
-    async def subscribe(self, request: dict[str, Any]) -> Subscription:
-        """Begin a subscription and say so. Raises `BadRequest` or a `Refusal`."""
-        raise BadRequest(f"nothing to subscribe to: {request.get('type')}")
+    def work(self, subscription: Subscription, task: Coroutine[Any, Any, None]) -> None:
+        """Do something for a subscription beside the reading loop, in place of what was done for it before."""
+        old = self._works.pop(subscription, None)
+        if old is not None:
+            old.cancel()
+        self._works[subscription] = self._group.create_task(task)
+
+    async def subscribe(self, request: dict[str, Any]) -> tuple[Subscription, dict[str, Any]]:
+        """A new subscription, and the answer. Raises `BadRequest` or a `Refusal`."""
+        raise BadRequest(f"Invalid subscription type: {shown(request.get('type'))}")
+
+    async def resume(self, request: dict[str, Any]) -> tuple[Subscription, ...]:
+        """Take up what an earlier connection was subscribed to. Raises `BadRequest`."""
+        raise BadRequest(f"Nothing to resume: {shown(request.get('connection_id'))}")
 
     async def begin(self, subscription: Subscription) -> None:
         """Send what a new subscription shows first."""
+
+
+def shown(value: object) -> str:
+    """A client's own value, as it is quoted back."""
+    return str(value)[:SHOWN]
 
 
 def text_of(request: dict[str, Any], name: str) -> str:
@@ -131,9 +181,9 @@ def text_of(request: dict[str, Any], name: str) -> str:
 
 def number_of(request: dict[str, Any], name: str, default: float, least: float, most: float) -> float:
     """A number that a request may have, brought within its limits. Raises `BadRequest`."""
-    value = request.get(name, default)
+    value = request.get(name)
     if value is None:
         value = default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(f"{name} should be a number")
     return min(max(float(value), least), most)

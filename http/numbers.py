@@ -1,0 +1,45 @@
+"""Numbers that no message means: not finite, or beyond what a database and JSON can hold."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from math import isfinite
+
+from pydantic import BaseModel
+
+MAX_EXPONENT = 60
+"""Of ten, both ways. The largest number in use is 1e56, an exchange's way to say "no limit"; a decimal of
+a million digits would cost minutes to write down."""
+
+MAX_INTEGER = 2**63 - 1
+"""The largest integer of SQL and of most JSON readers."""
+
+type Location = tuple[str | int, ...]
+
+
+def absurd_numbers(value: object, where: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Every absurd number inside a message, with where it is and what is wrong with it."""
+    match value:
+        case bool() | str() | bytes() | None:
+            return
+        case int():
+            if abs(value) > MAX_INTEGER:
+                yield where, "Input should be an integer of at most 64 bits"
+        case float():
+            if not isfinite(value):
+                yield where, "Input should be a finite number"
+        case Decimal():
+            if not value.is_finite():
+                yield where, "Input should be a finite number"
+            elif value and abs(value.adjusted()) > MAX_EXPONENT:
+                yield where, f"Input should be a number between 1e-{MAX_EXPONENT} and 1e{MAX_EXPONENT}"
+        case BaseModel():
+            for name, item in value:
+                yield from absurd_numbers(item, (*where, name))
+        case Mapping():
+            for key, item in value.items():
+                yield from absurd_numbers(item, (*where, str(key)))
+        case list() | tuple() | set() | frozenset():
+            for index, item in enumerate(value):
+                yield from absurd_numbers(item, (*where, index))
+        case _:
+            return

@@ -1,0 +1,80 @@
+"""A front end on a real port, in front of a real system: what the tests of this folder share."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from aviary.actors.core.system import System
+from aviary.config.settings import Settings
+from aviary.http.app import create_app
+from aviary.supervisors.boot import Tree
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aviary.http.routing import Row
+
+USER, PASSWORD = "ann", "correct horse"
+
+LOGIN = {"Authorization": aiohttp.encode_basic_auth(USER, PASSWORD)}
+
+DEADLINE = 10.0
+"""Seconds after which something that a test waits for has not happened."""
+
+
+class FrontEnd:
+    """The server's address and system, and a client that knows the password."""
+
+    def __init__(self, url: str, system: System, client: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.system = system
+        self.client = client
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+        """Status, decoded body and headers of an answer."""
+        async with self.client.request(method, self.url + path, **more) as response:
+            body = await response.read()
+            return response.status, await response.json() if body else None, response.headers
+
+    async def bytes_of(self, text: bytes) -> bytes:
+        """What the server says to exactly these bytes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(self.url.rpartition(":")[2]))
+        writer.write(text)
+        await writer.drain()
+        async with asyncio.timeout(DEADLINE):
+            answer = await reader.read(65536)
+        writer.close()
+        return answer
+
+
+@asynccontextmanager
+async def front_end(
+    rows: tuple[Row, ...] = (), *children: ChildSpec, start: bool = True, **more: Any
+) -> AsyncIterator[FrontEnd]:
+    """Serve `rows` before a tree of `children`; `more` are settings, `max_body` and `limits`."""
+    app_options = {name: more.pop(name) for name in ("max_body", "limits") if name in more}
+    settings = Settings(username=USER, password=SecretStr(PASSWORD), **more)
+    system = System.live()
+    tree = Tree(system, SupervisorSpec(park=True, children=children, intensity=100))
+    if start:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop))
+    runner = web.AppRunner(
+        create_app(system, settings, rows, **app_options), access_log=None, shutdown_timeout=0.5
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession(headers=LOGIN, timeout=aiohttp.ClientTimeout(DEADLINE)) as client:
+            yield FrontEnd(url, system, client)
+    finally:
+        await runner.cleanup()
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.stop(), system.kernel.loop))
+        system.shutdown()
