@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aviary.commands.client import Client, NotRunning, Refused, client_of
-from aviary.commands.stop import stop_daemons
+from aviary.commands.stop import stop_bots, stop_daemons
 from aviary.config.clock import SystemClock, pause
 from aviary.config.settings import Settings
 
@@ -116,6 +116,7 @@ def server(home: Path, story: Story) -> Iterator[Client]:
         story.tell("Every branch of the supervision tree runs: database, broker, exchange, template, …")
         yield client
     finally:
+        stop_bots_quietly(settings)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
@@ -123,6 +124,15 @@ def server(home: Path, story: Story) -> Iterator[Client]:
             except subprocess.TimeoutExpired:
                 process.kill()
         stop_daemons(settings)
+
+
+def stop_bots_quietly(settings: Settings) -> None:
+    """Let no bot outlive the story, whatever became of it."""
+    try:
+        client, _ = client_of(settings)
+        stop_bots(client)
+    except (NotRunning, Refused) as problem:
+        print(f"bots may still run: {problem}", file=sys.stderr)
 
 
 def answering(settings: Settings) -> Client | None:
@@ -173,7 +183,9 @@ def heal(client: Client, bot: str, story: Story) -> None:
     again, waited = story.wait_until("the bot is back", lambda: new_pid(client, bot, pid))
     story.tell(f"Its supervisor started it again after {waited:.1f} s (process {again}).")
     orders, waited = story.wait_until("the bot quotes again", lambda: quoting(client))
-    story.tell(f"It cancelled what its dead incarnation had left and quotes again: {orders} orders, not twice as many.")
+    story.tell(
+        f"It cancelled what its dead incarnation had left and quotes again: {orders} orders, not twice as many."
+    )
     _, waited = story.wait_until("it trades again", lambda: more_fills(client, fills))
     story.tell(f"And it trades again, {waited:.1f} s later.")
     cell = bot_cell(client, bot)
@@ -192,7 +204,7 @@ def wind_down(client: Client, bot: str, story: Story) -> None:
 
 def bot_status(client: Client, bot: str) -> dict[str, Any]:
     """What the server says of the bot."""
-    answer: dict[str, Any] = client.call("GET", f"/bot-orchestration/bots/{bot}/status")
+    answer: dict[str, Any] = client.call("GET", f"/bot-orchestration/bots/{bot}/status")["data"]
     return answer
 
 
@@ -243,5 +255,3 @@ def more_fills(client: Client, before: int) -> int | None:
     """How many fills there are, once there are more."""
     count = fills_of(client) or 0
     return count if count > before else None
-
-

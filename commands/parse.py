@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 def main(words: Sequence[str]) -> int:
     """Carry out a command line; answers the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="run.py", description="Aviary keeps Hummingbot trading systems alive."
-    )
+    parser = argparse.ArgumentParser(prog="run.py", description="Aviary keeps Hummingbot trading systems alive.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("run", help="start the server")
     tree = verbs.add_parser("tree", help="show the running server's supervision tree")

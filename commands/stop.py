@@ -37,7 +37,7 @@ def stop_server(*, everything: bool) -> int:
 def stop_bots(client: Client) -> None:
     """Ask every bot to wind down and wait for it."""
     for bot in client.call("GET", "/bot-orchestration/bots"):
-        client.call("POST", f"/bot-orchestration/bots/{bot['bot_name']}/stop")
+        client.call("POST", f"/bot-orchestration/bots/{bot['name']}/stop")
 
 
 def stop_process(pid: int) -> None:

@@ -42,13 +42,13 @@ def show_tree(*, watch: bool) -> int:
         return 0
 
 
-
-
 def draw(answer: dict[str, Any]) -> Table:
     """A table with one row an actor, indented by its place in the tree."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("actor", "state", "life", "restarts", "mailbox", "uptime", "last failure, next try"):
-        table.add_column(heading, justify="right" if heading in {"life", "restarts", "mailbox", "uptime"} else "left")
+        table.add_column(
+            heading, justify="right" if heading in {"life", "restarts", "mailbox", "uptime"} else "left"
+        )
     cells = answer["actors"]
     children: dict[str | None, list[dict[str, Any]]] = {}
     for cell in cells:

@@ -42,7 +42,7 @@ def quotes(server: Server) -> bool:
 
 
 def status_of(server: Server) -> dict[str, object]:
-    status: dict[str, object] = server.call("GET", f"/bot-orchestration/bots/{server.bot}/status")
+    status: dict[str, object] = server.call("GET", f"/bot-orchestration/bots/{server.bot}/status")["data"]
     return status
 
 
@@ -77,9 +77,7 @@ def test_a_killed_server_finds_its_bot_again(bot: Server) -> None:
 def test_a_stopped_bot_stays_stopped_over_a_restart_of_the_server(bot: Server) -> None:
     bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/stop")
     bot.until("no order is left", lambda: not bot.open_orders(KEY))
-    bot.until(
-        "it has stopped", lambda: status_of(bot)["state"] == "stopped"
-    )
+    bot.until("it has stopped", lambda: status_of(bot)["state"] == "stopped")
 
     assert bot.stop() == 0
     bot.start()

@@ -63,7 +63,12 @@ def test_a_second_server_on_the_folder_says_that_it_is_taken(server: Server) -> 
     }
 
     second = subprocess.run(
-        [sys.executable, str(ENTRY), "run"], cwd=server.home, env=environment, capture_output=True, timeout=30
+        [sys.executable, str(ENTRY), "run"],
+        check=False,
+        cwd=server.home,
+        env=environment,
+        capture_output=True,
+        timeout=30,
     )
 
     assert second.returncode == 2
@@ -82,6 +87,7 @@ def test_the_tree_is_drawn_in_the_terminal(server: Server) -> None:
 
     drawn = subprocess.run(
         [sys.executable, str(ENTRY), "tree"],
+        check=False,
         cwd=server.home,
         env=environment,
         capture_output=True,
