@@ -21,6 +21,9 @@ DATABASE = "database"
 TIMEOUT = 10.0
 """Seconds for one transaction."""
 
+RECENT = 100
+"""Kept reports among which a bot's last ones are looked for."""
+
 PERFORMANCE_PERIOD = 60.0
 """Seconds between two reports of a controller that are kept."""
 
@@ -68,12 +71,21 @@ class BotStore:
     async def note_stop(self, actor: AsyncActor, name: str, status: BotStatus) -> None:
         """Keep the last state of a run that has stopped."""
         at = actor.clock.now()
-        final = final_status(status)
 
         def work(r: Repositories) -> None:
             run = r.bots.last_run(name)
-            if run is not None:
-                r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
+            if run is None:
+                return
+            last = status
+            if not status.performance:
+                # The bot was adopted and stopped before it said a word: the last kept results are its last.
+                kept = {
+                    report.controller_id: report for report in reversed(r.bots.performance(name, limit=RECENT))
+                }
+                results = {key: report.performance for key, report in kept.items()}
+                last = status.model_copy(update={"performance": results})
+            final = final_status(last)
+            r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
 
         await self.transact(actor, work)
 

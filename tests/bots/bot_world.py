@@ -16,7 +16,7 @@ from aviary.actors.bot_registry import BotRegistry
 from aviary.actors.bot_store import BotStore
 from aviary.actors.broker import Broker
 from aviary.actors.core.port_process import ChildProcess
-from aviary.actors.core.refusal import ActorCrashed, Refusal
+from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.database import Database
 from aviary.actors.engine.launch import Job, Template, launch
@@ -233,6 +233,22 @@ class World:
     def wait_until(self, name: str, condition: Callable[[BotStatus], bool], timeout: float = 30.0) -> BotStatus:
         """Wait until a bot's status meets a condition."""
         return self.run(self._until(name, condition, timeout), timeout + 5)
+
+    def wait_until_gone(self, name: str) -> None:
+        """Wait until no bot of this name is known."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        await self.system.ask("bot-registry", FindBot(bot_name=name), timeout=5)
+                    except NotFound:
+                        return
+                    except Refusal:
+                        pass
+                    await asyncio.sleep(0.05)
+
+        self.run(wait(), 65)
 
     async def _until(self, name: str, condition: Callable[[BotStatus], bool], timeout: float) -> BotStatus:  # noqa: ASYNC109
         status = None
