@@ -177,17 +177,19 @@ def heal(client: Client, bot: str, story: Story) -> None:
     """Kill the bot and see it come back."""
     before = bot_cell(client, bot)
     pid = bot_pid(client, bot)
-    fills = fills_of(client) or 0
+    left_behind = {order["order_id"] for order in open_orders(client)}
     os.kill(pid, signal.SIGKILL)
     story.tell(f"kill -9 {pid}: the bot's process is gone, its orders are left behind on the exchange.")
     again, waited = story.wait_until("the bot is back", lambda: new_pid(client, bot, pid))
     story.tell(f"Its supervisor started it again after {waited:.1f} s (process {again}).")
-    orders, waited = story.wait_until("the bot quotes again", lambda: quoting(client))
+    orders, waited = story.wait_until("the bot quotes again", lambda: quoting_anew(client, left_behind))
     story.tell(
-        f"It cancelled what its dead incarnation had left and quotes again: {orders} orders, not twice as many."
+        f"{waited:.1f} s later the orders of its dead incarnation are gone and it quotes again:"
+        f" {orders} orders, not twice as many."
     )
+    fills = fills_of(client) or 0
     _, waited = story.wait_until("it trades again", lambda: more_fills(client, fills))
-    story.tell(f"And it trades again, {waited:.1f} s later.")
+    story.tell(f"And it trades again: the next fill came {waited:.1f} s later.")
     cell = bot_cell(client, bot)
     story.tell(
         f"The tree says: {cell['address']} {cell['state']}, life {cell['incarnation']}"
@@ -200,6 +202,8 @@ def wind_down(client: Client, bot: str, story: Story) -> None:
     client.call("POST", "/bot-orchestration/stop-bot", {"bot_name": bot, "skip_order_cancellation": False})
     _, waited = story.wait_until("no order is left", lambda: True if not open_orders(client) else None)
     story.tell(f"Asked to stop, the bot cancelled its orders: none is left on the exchange after {waited:.1f} s.")
+    story.wait_until("its process has ended", lambda: True if not bot_status(client, bot)["pid"] else None)
+    story.tell("Its process has ended, and it stays stopped, over restarts of the server too.")
 
 
 def bot_status(client: Client, bot: str) -> dict[str, Any]:
@@ -243,6 +247,14 @@ def open_orders(client: Client) -> list[dict[str, Any]]:
 def quoting(client: Client) -> int | None:
     """How many orders rest, once there is at least one on each side."""
     orders = open_orders(client)
+    return len(orders) if {order["side"] for order in orders} == {"BUY", "SELL"} else None
+
+
+def quoting_anew(client: Client, old: set[int]) -> int | None:
+    """How many orders rest, once both sides are quoted and none of the old ones is left."""
+    orders = open_orders(client)
+    if old & {order["order_id"] for order in orders}:
+        return None
     return len(orders) if {order["side"] for order in orders} == {"BUY", "SELL"} else None
 
 
