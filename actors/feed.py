@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import orjson
 from aviary.actors.core.actor import AsyncActor
@@ -24,16 +24,12 @@ from aviary.actors.messages.feeds import (
     FeedState,
     GetFeed,
     GetFeedHistory,
-    KeepFeed,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aviary.actors.core.address import Address
-
-IDLE_AFTER = 60.0
-"""Seconds without anybody who needs it after which a feed stops."""
 
 LOOK_PERIOD = 1.0
 """Seconds between two looks at the data's age."""
@@ -43,6 +39,9 @@ OPEN_TIMEOUT = 20.0
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that the host may take to close one."""
+
+CATCH_UP_LIMIT = 5.0
+"""Seconds that candles have to complete their history after a restart; then what is there has to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,25 @@ class Patience:
 
 PATIENCE: Mapping[FeedKind, Patience] = MappingProxyType(
     {
-        "order_book": Patience(10.0, 30.0),
-        "ticker": Patience(10.0, 30.0),
-        # An exchange is silent about these for as long as nobody trades.
-        "trades": Patience(120.0, 600.0),
-        "candles": Patience(120.0, 300.0),
-        "funding": Patience(120.0, 600.0),
+        # The host starts a silent stream over by itself after 15 seconds: a feed gives it two tries.
+        "order_book": Patience(10.0, 60.0),
+        "ticker": Patience(10.0, 60.0),
+        # These two live off the book's stream too; their age is the stream's, not the last trade's.
+        "trades": Patience(10.0, 60.0),
+        "funding": Patience(10.0, 60.0),
+        # Many exchanges send a candle only when somebody trades.
+        "candles": Patience(60.0, 180.0),
     }
 )
+"""How long each kind of feed puts up with silence."""
+
+
+class FeedNotOpened(Exception):
+    """The host could not open the feed; another try may help."""
+
+
+class FeedFailed(Exception):
+    """The feed broke inside the host, which has closed it."""
 
 
 class FeedSilent(Exception):
@@ -73,7 +83,12 @@ class HostLost(Exception):
     """The engine host that the feed came from is gone."""
 
 
-class DataArrived(Message[None]):
+class _OfOneLife(Message[None]):
+    # What an earlier life was sent and did not read tells nothing about this one.
+    life: int
+
+
+class DataArrived(_OfOneLife):
     """Event: the host sent something, as JSON. Only the newest of a snapshot counts."""
 
     payload: bytes
@@ -84,7 +99,7 @@ class DataArrived(Message[None]):
         return "data" if self.whole else None
 
 
-class StatusArrived(Message[None]):
+class StatusArrived(_OfOneLife):
     """Event: the host tells when the exchange was last heard."""
 
     payload: bytes
@@ -94,14 +109,14 @@ class StatusArrived(Message[None]):
         return "status"
 
 
-class HostEnded(Message[None]):
+class HostEnded(_OfOneLife):
     """Event: the engine host has ended."""
 
     reason: str
 
 
 class LookedAtAge(Message[None]):
-    """Event, of the feed to itself: it is time to look at the data's age and at who needs them."""
+    """Event, of the feed to itself: it is time to look at the data's age."""
 
 
 class AwaitOpening(Message[None]):
@@ -109,87 +124,82 @@ class AwaitOpening(Message[None]):
 
 
 class Feed(AsyncActor):
-    """Keeps one feed of the engine host and publishes it under its own address."""
+    """Keeps one feed of the engine host and publishes it under its own address.
+
+    It ends when its supervisor stops it, or when the host says that there is no such thing. A feed that is
+    `resumed` takes the place of one that had subscribers: they are told of the gap.
+    """
 
     dispatcher: ClassVar[str | None] = "feeds"
 
     def __init__(
-        self,
-        key: FeedKey,
-        host: Address,
-        *,
-        patience: Patience | None = None,
-        idle_after: float = IDLE_AFTER,
+        self, key: FeedKey, host: Address, *, patience: Patience | None = None, resumed: bool = False
     ) -> None:
         super().__init__()
         self._key = key
         self._host = host
         self._patience = patience or PATIENCE[key.kind]
-        self._idle_after = idle_after
+        self._resumed = resumed
         self._undo: list[Callable[[], None]] = []
+        self._host_gone = False
+        self._keeps_alarm = False
 
     async def prepare(self) -> None:
         """Listen to the host, and ask it in the background to open the feed."""
         self._system = self.system
-        self._topic = "/".join(
-            part
-            for part in (self._key.kind, self._key.connector, self._key.trading_pair, self._key.interval)
-            if part is not None
-        )
-        self._payload = b""
+        self._sequence = 0
+        self._data: dict[str, Any] | None = None
+        self._refused = False
         self._arrived = asyncio.Event()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._heard_at = self._needed_at = self.clock.monotonic()
-        self._stale = False
-        self._gap_due = self.incarnation > 1
-        whole = self._key.kind != "trades"
-        bus, own = self.system.bus, self.address
-        tell = self.system.tell
-        self._undo = [
-            bus.subscribe(
-                f"{self._host}/feed/{self._topic}",
-                lambda _t, event: tell(own, DataArrived(payload=event, whole=whole)),
-            ),
-            bus.subscribe(
-                f"{self._host}/feed_status/{self._topic}",
-                lambda _t, event: tell(own, StatusArrived(payload=event)),
-            ),
-            bus.subscribe(TOPIC, self._watch_host(own)),
-        ]
+        self._heard_at: float | None = None
+        self._began_at = self.clock.monotonic()
+        self._resumes = self._resumed or self.incarnation > 1
+        self._stale = any(alarm.name == self._alarm for alarm in self.system.alarms.standing())
+        self._listen()
         self.spawn(self._open(), "open")
         self.schedule(LOOK_PERIOD, LookedAtAge())
 
-    def _watch_host(self, own: Address) -> Callable[[str, object], None]:
-        system, host = self.system, self._host
+    def _listen(self) -> None:
+        bus, tell, own, life, host = self.system.bus, self.system.tell, self.address, self.incarnation, self._host
+        whole = self._key.kind != "trades"
 
-        def watch(_topic: str, event: object) -> None:
+        def data(_topic: str, event: Any) -> None:
+            tell(own, DataArrived(life=life, payload=event, whole=whole))
+
+        def status(_topic: str, event: Any) -> None:
+            tell(own, StatusArrived(life=life, payload=event))
+
+        def kernel(_topic: str, event: object) -> None:
             if isinstance(event, KernelEvent) and event.address == host and event.kind in {"crash", "hung", "stop"}:
-                system.tell(own, HostEnded(reason=event.reason))
+                tell(own, HostEnded(life=life, reason=event.reason))
 
-        return watch
+        self._undo = [
+            bus.subscribe(f"{host}/feed/{self._key.path}", data),
+            bus.subscribe(f"{host}/feed_status/{self._key.path}", status),
+            bus.subscribe(TOPIC, kernel),
+        ]
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
+        if isinstance(message, _OfOneLife) and message.life != self.incarnation:
+            return None
         match message:
             case DataArrived():
                 return self._take(message.payload)
             case StatusArrived():
                 return self._take_status(message.payload)
-            case KeepFeed():
-                self._needed_at = self.clock.monotonic()
-                return None
             case GetFeed():
-                self._needed_at = self.clock.monotonic()
-                return self.defer(self._answer(message))
+                return self.defer(self._last(message))
             case GetFeedHistory():
-                self._needed_at = self.clock.monotonic()
-                return self.defer(self._history())
+                return self.defer(self._history(message))
             case AwaitOpening():
                 return self.defer(self._await_opening())
             case LookedAtAge():
                 return self._look()
             case HostEnded():
-                raise HostLost(message.reason)
+                self._host_gone = True
+                raise HostLost(f"the engine host ended: {message.reason}")
             case _:
                 return super().receive(message)
 
@@ -197,10 +207,15 @@ class Feed(AsyncActor):
         """Stop listening, and let the host close the feed: the next life subscribes anew, once."""
         for undo in self._undo:
             undo()
-        self._system.alarms.clear(self._alarm)
-        call = CallHost(method="close_feed", arguments={"topic": f"feed/{self._topic}"}, timeout=CLOSE_TIMEOUT)
+        if not self._keeps_alarm:
+            self._system.alarms.clear(self._alarm)
+        if self._host_gone:
+            return
+        call = CallHost(method="close_feed", arguments={"topic": self._topic}, timeout=CLOSE_TIMEOUT)
         with contextlib.suppress(Refusal, ActorCrashed):
             await self._system.ask(self._host, call, timeout=CLOSE_TIMEOUT)
+
+    # Opening
 
     async def _open(self) -> None:
         arguments: dict[str, Any] = {
@@ -209,84 +224,145 @@ class Feed(AsyncActor):
             "trading_pair": self._key.trading_pair,
             "interval": self._key.interval,
         }
+        call = CallHost(method="open_feed", arguments=arguments, timeout=OPEN_TIMEOUT)
         try:
-            call = CallHost(method="open_feed", arguments=arguments, timeout=OPEN_TIMEOUT)
             await self.ask(self._host, call, timeout=OPEN_TIMEOUT + 1)
         except (Invalid, NotFound) as refusal:
             # Trying again would not help: whoever opened the feed is told, and the feed ends.
             self._opened.set_exception(refusal)
             self._opened.exception()
-            self._needed_at = float("-inf")
+            self._refused = True
             return
+        except ActorCrashed as crash:
+            self._host_gone = True
+            raise HostLost("the engine host ended while it opened the feed") from crash
+        except Refusal as refusal:
+            self._note_silence(f"{self._key.name} can't be opened: {refusal.detail}")
+            self._keeps_alarm = True
+            raise FeedNotOpened(refusal.detail) from refusal
         self._opened.set_result(None)
+        if self._resumes and self._key.kind == "trades":
+            self._resumes = False
+            self._publish("gap")
 
     async def _await_opening(self) -> None:
         await asyncio.shield(self._opened)
 
+    # What the host says
+
     def _take(self, payload: bytes) -> None:
-        if self._gap_due:
-            self._gap_due = False
-            self._publish("gap")
-        self._payload = payload
-        self._hear(self.clock.monotonic())
+        self._data = data = orjson.loads(payload)
+        self._hear(data.get("timestamp") or self.clock.now())
         self._arrived.set()
+        if self._resumes:
+            if self._catches_up(data):
+                return
+            self._resumes = False
+            self._publish("gap")
         self._publish("update", payload)
 
-    def _take_status(self, payload: bytes) -> None:
-        heard_at = orjson.loads(payload).get("heard_at")
-        if heard_at is not None:
-            self._hear(self.clock.monotonic() - max(0.0, self.clock.now() - heard_at))
+    def _catches_up(self, data: Mapping[str, Any]) -> bool:
+        # Who is told of the gap asks for the candles in it: they must be there by then.
+        if self._key.kind != "candles" or data.get("complete"):
+            return False
+        return self.clock.monotonic() - self._began_at < CATCH_UP_LIMIT
 
-    def _hear(self, at: float) -> None:
-        self._heard_at = max(self._heard_at, at)
-        if self._stale and self._age() <= self._patience.stale:
+    def _take_status(self, payload: bytes) -> None:
+        status = orjson.loads(payload)
+        if status.get("state") == "failed":
+            raise FeedFailed(f"the feed failed in the engine host: {status.get('detail')}")
+        heard_at = status.get("heard_at")
+        if heard_at is not None:
+            self._hear(heard_at)
+
+    # Age
+
+    def _hear(self, unix: float) -> None:
+        at = self.clock.monotonic() - max(0.0, self.clock.now() - unix)
+        self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
+        if self._stale and self._silence() <= self._patience.stale:
             self._stale = False
             self.recover()
             self._system.alarms.clear(self._alarm)
             self._publish("fresh")
 
     def _look(self) -> None:
-        age = self._age()
-        if age > self._patience.dead:
-            raise FeedSilent(f"{self._key.connector} said nothing about {self._key.trading_pair} for {age:.0f} s")
-        if age > self._patience.stale and not self._stale:
-            self._stale = True
-            text = f"{self._key.name}: nothing heard for {age:.1f} s"
-            self.degrade(text)
-            self._system.alarms.raise_(self._alarm, text)
-            self._publish("stale")
-        self.tell(REGISTRY, FeedHeard(key=self._key, age=age, stale=self._stale))
-        if self.clock.monotonic() - self._needed_at > self._idle_after:
+        if self._refused:
             self.finish()
             return
+        silence = self._silence()
+        if silence > self._patience.dead:
+            self._keeps_alarm = True
+            raise FeedSilent(f"{self._key.connector} said nothing of {self._key.trading_pair} for {silence:.0f} s")
+        if silence > self._patience.stale:
+            self._note_silence(f"{self._key.name}: nothing heard for {silence:.0f} s")
+        age = None if self._heard_at is None else round(silence, 3)
+        self.tell(REGISTRY, FeedHeard(key=self._key, age=age, stale=self._stale))
         self.schedule(LOOK_PERIOD, LookedAtAge())
 
-    async def _answer(self, query: GetFeed) -> FeedState:
-        if not self._payload:
-            try:
-                async with asyncio.timeout(query.wait):
-                    await self._await_opening()
-                    await self._arrived.wait()
-            except TimeoutError:
-                raise Unavailable(f"no data of {self._key.name} yet", retry_after=2.0) from None
+    def _note_silence(self, text: str) -> None:
+        self.degrade(text)
+        if not self._stale:
+            self._stale = True
+            self._system.alarms.raise_(self._alarm, text)
+            self._publish("stale")
+
+    def _silence(self) -> float:
+        since = self._began_at if self._heard_at is None else self._heard_at
+        return max(0.0, self.clock.monotonic() - since)
+
+    # Questions
+
+    async def _last(self, query: GetFeed) -> FeedState:
+        await self._await_data(query.wait)
         if query.fresh and self._stale:
-            raise Stale(f"{self._key.name} was last heard {self._age():.1f} s ago", retry_after=5.0)
-        return FeedState(
-            key=self._key, data=orjson.loads(self._payload), age=round(self._age(), 3), stale=self._stale
+            raise Stale(f"{self._key.name} was last heard {self._silence():.1f} s ago", retry_after=5.0)
+        return FeedState(key=self._key, data=self._data or {}, age=round(self._silence(), 3), stale=self._stale)
+
+    async def _history(self, query: GetFeedHistory) -> dict[str, Any]:
+        if self._key.kind == "trades":
+            await self._await_opening()
+        else:
+            await self._await_data(query.wait)
+        arguments: dict[str, Any] = {"topic": self._topic}
+        if query.depth is not None:
+            arguments["depth"] = query.depth
+        call = CallHost(method="feed_snapshot", arguments=arguments)
+        try:
+            answer: dict[str, Any] | None = await self.ask(self._host, call, timeout=call.timeout + 1)
+        except ActorCrashed as crash:
+            raise Unavailable(f"the engine host ended while it was asked for {self._key.name}") from crash
+        if answer is None:
+            raise Unavailable(f"no data of {self._key.name} yet", retry_after=1.0)
+        return {**answer, "age": round(self._silence(), 3), "stale": self._stale}
+
+    async def _await_data(self, limit: float) -> None:
+        if self._data is not None:
+            return
+        try:
+            async with asyncio.timeout(limit):
+                await self._await_opening()
+                await self._arrived.wait()
+        except TimeoutError:
+            raise Unavailable(f"no data of {self._key.name} yet", retry_after=2.0) from None
+
+    # Telling
+
+    def _publish(self, what: Literal["update", "gap", "stale", "fresh"], payload: bytes = b"") -> None:
+        self._sequence += 1
+        event = FeedEvent(
+            what=what,
+            key=self._key,
+            sequence=self._sequence,
+            at=self.clock.now(),
+            payload=payload,
+            age=self._silence(),
         )
-
-    async def _history(self) -> dict[str, Any]:
-        await self._await_opening()
-        call = CallHost(method="feed_snapshot", arguments={"topic": f"feed/{self._topic}"}, timeout=OPEN_TIMEOUT)
-        answer: dict[str, Any] = await self.ask(self._host, call, timeout=OPEN_TIMEOUT + 1)
-        return answer
-
-    def _publish(self, what: str, payload: bytes = b"") -> None:
-        event = FeedEvent(what=what, key=self._key, at=self.clock.now(), payload=payload, age=self._age())
         self.publish(self.address, event)
 
-    def _age(self) -> float:
-        return max(0.0, self.clock.monotonic() - self._heard_at)
+    @property
+    def _topic(self) -> str:
+        return f"feed/{self._key.path}"
 
     @property
     def _alarm(self) -> str:

@@ -70,13 +70,17 @@ class BookFeed(Feed):
 
     def snapshot(self) -> dict[str, Any] | None:
         """See `Feed`."""
+        return self.levels(self._depth)
+
+    def levels(self, depth: int) -> dict[str, Any] | None:
+        """The `depth` best levels of each side, `None` if there is no book yet."""
         book = self._stream.book
         if book is None:
             return None
         return {
             "trading_pair": self._pair,
-            "bids": [[row.price, row.amount] for row in islice(book.bid_entries(), self._depth)],
-            "asks": [[row.price, row.amount] for row in islice(book.ask_entries(), self._depth)],
+            "bids": [[row.price, row.amount] for row in islice(book.bid_entries(), depth)],
+            "asks": [[row.price, row.amount] for row in islice(book.ask_entries(), depth)],
             "timestamp": self.heard_at,
         }
 

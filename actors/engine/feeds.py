@@ -117,11 +117,16 @@ class Feeds:
         """Topics of the open feeds."""
         return sorted(self._feeds)
 
-    async def feed_snapshot(self, topic: str) -> dict[str, Any] | None:
-        """All a feed has to show: the book, the recent trades, all candles it keeps; `None` if nothing yet."""
+    async def feed_snapshot(self, topic: str, depth: int | None = None) -> dict[str, Any] | None:
+        """All a feed has to show: the book, the recent trades, all candles it keeps; `None` if nothing yet.
+
+        `depth` is how many levels of a book are wanted, if not as many as its events have.
+        """
         opened = self._feeds.get(topic)
         if opened is None:
             raise PortRefusal("not_found", f"{topic} is not open")
+        if depth is not None and isinstance(opened.feed, BookFeed):
+            return opened.feed.levels(depth)
         return opened.feed.snapshot()
 
     async def order_book_query(

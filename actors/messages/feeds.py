@@ -34,6 +34,12 @@ class FeedKey(Value):
         return ":".join(part for part in parts if part is not None)
 
     @property
+    def path(self) -> str:
+        """What follows `feed/` in the engine host's topics."""
+        parts = (self.kind, self.connector, self.trading_pair, self.interval)
+        return "/".join(part for part in parts if part is not None)
+
+    @property
     def address(self) -> str:
         """Where the feed is, and the bus topic that it publishes on."""
         return f"{FEEDS}/{self.name}"
@@ -42,14 +48,18 @@ class FeedKey(Value):
 class FeedEvent(Value):
     """What a feed publishes.
 
-    An `update` carries the host's JSON as it came; a `gap` tells that something may have been missed and
-    that a fresh snapshot follows; `stale` and `fresh` tell when the exchange went quiet and spoke again.
+    An `update` carries the host's JSON as it came: the whole book, ticker or funding, the newest candles,
+    or new trades. A `gap` tells that something may have been missed; the update after it shows the present,
+    and `GetFeedHistory` what candles came between. `stale` and `fresh` tell when the exchange went quiet
+    and spoke again.
     """
 
     what: Literal["update", "gap", "stale", "fresh"]
     key: FeedKey
     at: float
     """Unix seconds of this event."""
+    sequence: int = 0
+    """Counts the events of one life of the feed."""
     payload: bytes = b""
     age: float = 0.0
     """Seconds since the exchange last said anything."""
@@ -67,7 +77,7 @@ class FeedEvent(Value):
 
 
 class FeedState(Value):
-    """A feed's last snapshot. `age` is in seconds; `stale` if it is over the kind's limit."""
+    """What a feed has to show. `age` is in seconds since the exchange was heard; `stale` if over its limit."""
 
     key: FeedKey
     data: dict[str, Any]
@@ -79,18 +89,24 @@ class OpenFeed(Message[str]):
     """Command, to the registry: keep a feed running for a while; answers its address.
 
     Starts it on first use. `NotFound` or `Invalid` if there is no such connector, pair or interval.
-    Repeat it while the feed is needed: without it the feed stops after idling.
+    Repeat it while the feed is needed: without it the feed stops after idling, unless it is to be held.
     """
+
+    key: FeedKey
+    hold: bool = False
+    """Whether it runs until `CloseFeed`, needed or not."""
+
+
+class CloseFeed(Message[bool]):
+    """Command, to the registry: let go of a feed; whether it ran. Whoever still needs it keeps it."""
 
     key: FeedKey
 
 
-class KeepFeed(Message[None]):
-    """Command, to a feed: somebody still needs it."""
+class ReopenFeed(Message[bool]):
+    """Command, to the registry: start a feed over; whether it ran. Subscribers are told of the gap."""
 
-    def conflation_key(self) -> str:
-        """One is as good as many."""
-        return "keep"
+    key: FeedKey
 
 
 class GetFeed(Message[FeedState]):
@@ -104,34 +120,40 @@ class GetFeed(Message[FeedState]):
 
 
 class GetFeedHistory(Message[dict[str, Any]]):
-    """Query, to a feed: everything that its host remembers, such as all candles or the recent trades."""
+    """Query, to a feed: all that its host remembers: every candle, the recent trades, `depth` levels of a book.
+
+    It is the payload of an event with `age`, in seconds since the exchange was heard, and `stale` added.
+    Waited for like `GetFeed`, but for trades: there may be none.
+    """
+
+    depth: int | None = None
+    wait: float = 10.0
 
 
 class FeedInfo(Value):
-    """A feed that runs."""
+    """A feed that runs. Times are Unix seconds, `age` and `expires_in` seconds."""
 
     key: FeedKey
     address: str
     age: float | None
+    """Since the exchange was last heard; `None` before the first time."""
     stale: bool
     opened_at: float
+    needed_at: float
+    """When somebody last asked for it."""
+    expires_in: float | None
+    """Until it stops, if nobody asks again; `None` if it is held."""
 
 
 class ListFeeds(Message[tuple[FeedInfo, ...]]):
     """Query, to the registry: every feed that runs."""
 
 
-class CloseFeed(Message[bool]):
-    """Command, to the registry: stop a feed now; whether it ran."""
-
-    key: FeedKey
-
-
 class FeedHeard(Message[None]):
     """Event, from a feed to the registry: how old its data are."""
 
     key: FeedKey
-    age: float
+    age: float | None
     stale: bool
 
     def conflation_key(self) -> str:

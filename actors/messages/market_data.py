@@ -1,6 +1,6 @@
 """What may be asked about markets. Times are Unix seconds, amounts base units, prices quote units."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from aviary.actors.core.message import Message, Value
 from pydantic import Field, StringConstraints
@@ -11,12 +11,13 @@ type Interval = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,2}[smhdwM]$"
 type Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 type Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
-DEFAULT_CONNECTOR = "sandbox"
-"""Of the documented routes, which name none: the simulated exchange."""
+type OtherConnector = Annotated[
+    Connector | None, Field(description="The exchange; without it the simulated one, if it runs")
+]
 
 
-class Candle(Value):
-    """One candle; `timestamp` is its beginning."""
+class Candle(TypedDict):
+    """One candle; `timestamp` is its beginning. A plain mapping: histories have tens of thousands."""
 
     timestamp: float
     open: float
@@ -33,7 +34,7 @@ class Candle(Value):
 class GetCandles(Message[tuple[Candle, ...]]):
     """The newest candles of a pair, from a feed that is kept running for a while."""
 
-    connector_name: Connector = DEFAULT_CONNECTOR
+    connector_name: Connector
     trading_pair: Pair
     interval: Interval = "1m"
     max_records: int = Field(default=100, ge=1, le=5000)
@@ -49,18 +50,43 @@ class GetHistoricalCandles(Message[tuple[Candle, ...]]):
     end_time: Moment
 
 
+class PairCandles(Value):
+    """Candles of a pair, oldest first. `age` tells how long ago, in seconds, the exchange was last heard."""
+
+    connector: str
+    trading_pair: str
+    interval: str
+    candles: tuple[Candle, ...]
+    timestamp: float
+    age: float
+    stale: bool
+
+
+class GetPairCandles(Message[PairCandles]):
+    """Candles of a pair: the newest, or those between two times."""
+
+    connector_name: OtherConnector = None
+    trading_pair: Pair
+    interval: Interval = "1m"
+    limit: int = Field(default=100, ge=1, le=5000)
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+
+
 class Prices(Value):
-    """Last traded prices by pair."""
+    """Last traded prices by pair. `age` is in seconds; the exchange was asked for these."""
 
     connector: str
     prices: dict[str, float | None]
     timestamp: float
+    age: float = 0.0
+    stale: bool = False
 
 
 class GetPrices(Message[Prices]):
     """The last traded prices of some pairs."""
 
-    connector_name: Connector = DEFAULT_CONNECTOR
+    connector_name: Connector
     trading_pairs: tuple[Pair, ...] = Field(min_length=1, max_length=200)
 
 
@@ -72,6 +98,9 @@ class FundingInfo(Value):
     next_funding_time: float | None
     mark_price: float | None
     index_price: float | None
+    timestamp: float
+    age: float = 0.0
+    stale: bool = False
 
 
 class GetFundingInfo(Message[FundingInfo]):
@@ -91,6 +120,7 @@ class Level(Value):
 class OrderBook(Value):
     """The best levels, best first. `age` is in seconds; `stale` data are too old to trade on."""
 
+    connector: str
     trading_pair: str
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
@@ -102,13 +132,25 @@ class OrderBook(Value):
 class GetOrderBook(Message[OrderBook]):
     """The best levels of a pair's book."""
 
-    connector_name: Connector = DEFAULT_CONNECTOR
+    connector_name: Connector
+    trading_pair: Pair
+    depth: int = Field(default=10, ge=1, le=1000)
+
+
+class GetPairBook(Message[OrderBook]):
+    """The best levels of a pair's book."""
+
+    connector_name: OtherConnector = None
     trading_pair: Pair
     depth: int = Field(default=10, ge=1, le=1000)
 
 
 class BookAnswer(Value):
-    """The released server's answer to a question about a book: what was asked is repeated."""
+    """What trading against a book would give. What was asked is repeated.
+
+    `result_price` is the worst price, `average_price` the volume-weighted one. Both are null if the book has
+    not enough; the volumes then are all that it has. `age` is in seconds; `stale` data are too old to trade on.
+    """
 
     trading_pair: str
     is_buy: bool
@@ -120,9 +162,11 @@ class BookAnswer(Value):
     result_quote_volume: float | None = None
     average_price: float | None = None
     timestamp: float
+    age: float
+    stale: bool
 
 
-class _BookQuestion(Message[BookAnswer]):
+class BookQuestion(Message[BookAnswer]):
     """What the questions about a book share."""
 
     connector_name: Connector
@@ -130,38 +174,38 @@ class _BookQuestion(Message[BookAnswer]):
     is_buy: bool
 
 
-class GetPriceForVolume(_BookQuestion):
+class GetPriceForVolume(BookQuestion):
     """The worst price that has to be paid, or taken, for a volume."""
 
     volume: Positive
 
 
-class GetPriceForQuoteVolume(_BookQuestion):
+class GetPriceForQuoteVolume(BookQuestion):
     """The worst price that has to be paid, or taken, for an amount of quote."""
 
     quote_volume: Positive
 
 
-class GetVolumeForPrice(_BookQuestion):
+class GetVolumeForPrice(BookQuestion):
     """The volume to be had up to a price."""
 
     price: Positive
 
 
-class GetQuoteVolumeForPrice(_BookQuestion):
+class GetQuoteVolumeForPrice(BookQuestion):
     """The amount of quote to be had up to a price."""
 
     price: Positive
 
 
-class GetVwapForVolume(_BookQuestion):
+class GetVwapForVolume(BookQuestion):
     """The average price for a volume."""
 
     volume: Positive
 
 
 class AddTradingPair(Message[dict[str, Any]]):
-    """Keep a pair's book running for a while."""
+    """Keep a pair's book running until it is removed. Market data belong to no account."""
 
     connector_name: Connector
     trading_pair: Pair
@@ -170,7 +214,7 @@ class AddTradingPair(Message[dict[str, Any]]):
 
 
 class RemoveTradingPair(Message[dict[str, Any]]):
-    """Stop a pair's book."""
+    """Let go of a pair's book; it stops unless somebody else listens to it."""
 
     connector_name: Connector
     trading_pair: Pair
@@ -205,7 +249,7 @@ class GetBookDiagnostics(Message[dict[str, Any]]):
 
 
 class RestartBooks(Message[dict[str, Any]]):
-    """Close and open every book of a connector."""
+    """Start every book of a connector over."""
 
     connector_name: Connector
     account_name: str | None = Field(default=None, max_length=100)
@@ -217,7 +261,9 @@ class Ticker(Value):
     connector: str
     trading_pair: str
     best_bid: float | None
+    bid_amount: float | None
     best_ask: float | None
+    ask_amount: float | None
     mid: float | None
     last: float | None
     timestamp: float
@@ -228,23 +274,34 @@ class Ticker(Value):
 class GetTicker(Message[Ticker]):
     """The best prices of a pair."""
 
-    connector_name: Connector = DEFAULT_CONNECTOR
+    connector_name: OtherConnector = None
     trading_pair: Pair
 
 
-class RecentTrade(Value):
-    """A public trade."""
+class PublicTrade(TypedDict):
+    """A public trade; `side` is the taker's."""
 
-    trade_id: str | None = None
+    trade_id: str | None
     price: float
     amount: float
     side: Literal["buy", "sell"]
     timestamp: float
 
 
-class GetRecentTrades(Message[tuple[RecentTrade, ...]]):
+class PairTrades(Value):
     """The newest public trades of a pair that were seen since its feed runs, oldest first."""
 
-    connector_name: Connector = DEFAULT_CONNECTOR
+    connector: str
+    trading_pair: str
+    trades: tuple[PublicTrade, ...]
+    timestamp: float | None
+    age: float
+    stale: bool
+
+
+class GetPairTrades(Message[PairTrades]):
+    """The newest public trades of a pair that were seen since its feed runs."""
+
+    connector_name: OtherConnector = None
     trading_pair: Pair
-    limit: int = Field(default=100, ge=1, le=1000)
+    limit: int = Field(default=100, ge=1, le=100)

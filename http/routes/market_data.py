@@ -13,11 +13,13 @@ from aviary.actors.messages.market_data import (
     GetFundingInfo,
     GetHistoricalCandles,
     GetOrderBook,
+    GetPairBook,
+    GetPairCandles,
+    GetPairTrades,
     GetPriceForQuoteVolume,
     GetPriceForVolume,
     GetPrices,
     GetQuoteVolumeForPrice,
-    GetRecentTrades,
     GetTicker,
     GetVolumeForPrice,
     GetVwapForVolume,
@@ -33,6 +35,9 @@ DESK = "market-data"
 UNKNOWN: Mapping[type[Refusal], int] = {NotFound: 400}
 """The released server's status for a connector or pair that does not exist, where it is in the body."""
 
+HISTORY = 120.0
+"""Seconds for candles: a long history is asked of the exchange in many pages."""
+
 PAIR = {"pair": "trading_pair", "connector": "connector_name"}
 """The documented paths' names."""
 
@@ -45,8 +50,8 @@ QUESTIONS: Mapping[str, type[Message[BookAnswer]]] = {
 }
 
 ROWS = (
-    Row("POST", "/market-data/candles", GetCandles, DESK, refusals=UNKNOWN),
-    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, DESK, timeout=70.0, refusals=UNKNOWN),
+    Row("POST", "/market-data/candles", GetCandles, DESK, timeout=HISTORY, refusals=UNKNOWN),
+    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, DESK, timeout=HISTORY, refusals=UNKNOWN),
     Row("POST", "/market-data/prices", GetPrices, DESK, refusals=UNKNOWN),
     Row("POST", "/market-data/funding-info", GetFundingInfo, DESK, refusals=UNKNOWN),
     Row("POST", "/market-data/order-book", GetOrderBook, DESK, refusals=UNKNOWN),
@@ -68,8 +73,9 @@ ROWS = (
     Row("GET", "/market-data/active-feeds", ListActiveFeeds, DESK),
     Row("GET", "/market-data/settings", GetFeedSettings, DESK),
     Row("GET", "/market-data/available-candle-connectors", ListCandleConnectors, DESK),
+    # The documented forms: the connector is in the query.
     Row("GET", "/market-data/ticker/{pair}", GetTicker, DESK, names=PAIR),
-    Row("GET", "/market-data/orderbook/{pair}", GetOrderBook, DESK, names=PAIR),
-    Row("GET", "/market-data/candles/{pair}", GetCandles, DESK, names={**PAIR, "limit": "max_records"}),
-    Row("GET", "/market-data/trades/{pair}", GetRecentTrades, DESK, names=PAIR),
+    Row("GET", "/market-data/orderbook/{pair}", GetPairBook, DESK, names=PAIR),
+    Row("GET", "/market-data/candles/{pair}", GetPairCandles, DESK, names=PAIR, timeout=HISTORY),
+    Row("GET", "/market-data/trades/{pair}", GetPairTrades, DESK, names=PAIR),
 )
