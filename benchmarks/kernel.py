@@ -24,7 +24,7 @@ from aviary.supervisors.messages import CountChildren, StartChild, TerminateChil
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 
-ROUNDS = 5
+ROUNDS = 3
 ASKS = 20_000
 THREAD_ASKS = 3_000
 DEADLINE = 300.0
@@ -250,11 +250,12 @@ def main() -> None:
     logging.getLogger("aviary.kernel").setLevel(logging.CRITICAL)
     bench = Bench()
     far = LoopDispatcher("bare", CLOCK)
-    bare = best(ASKS, lambda: queue_round_trips(ASKS))
+    # By turns, so that what else the machine does meets both alike.
+    turns = [(best(ASKS, lambda: queue_round_trips(ASKS)), bench.rate("echo", ASKS)) for _ in range(ROUNDS)]
+    bare, near = (max(rates) for rates in zip(*turns, strict=True))
     bare_hop = best(THREAD_ASKS, lambda: hops(THREAD_ASKS, far.loop))
     bare_thread = THREAD_ASKS / min(thread_hops(THREAD_ASKS) for _ in range(ROUNDS))
     pykkas = plain_pykka(THREAD_ASKS)
-    near = bench.rate("echo", ASKS)
 
     row("bare asyncio.Queue there and back, one loop", bare)
     row("ask, same loop", near, "the bare queues", bare, f"bar 0.50: {'met' if near >= bare / 2 else 'MISSED'}")

@@ -393,7 +393,8 @@ class Life:
                     result.work.close()
             elif self.is_handled():
                 envelope.answer(result)
-                self.survived(envelope)
+                if self.cell.kills:
+                    self.survived(envelope)
         finally:
             self.handling = None
 

@@ -87,7 +87,8 @@ class Mailbox:
                 self._work.append(envelope)
                 if key is not None:
                     self._keyed[key] = envelope
-                self._peak = max(self._peak, len(self._work))
+                if len(self._work) > self._peak:  # noqa: PLR1730 - a call of `max` would cost more than the rest
+                    self._peak = len(self._work)
             wake = self._wake
         if wake is not None:
             wake()

@@ -232,7 +232,7 @@ def test_a_hung_thread_is_fenced_counted_and_replaced_and_its_late_answer_ignore
 
     with pytest.raises(ActorCrashed):
         live.ask("a", Block())
-    assert hung.is_set()
+    assert hung.wait(DEADLINE)
     assert live.ask("a", Note(n=1)) == 2
     assert live.system.statistics().abandoned_threads == 1
 
