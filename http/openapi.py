@@ -1,7 +1,9 @@
 """The OpenAPI document, derived from the rows."""
 
+import sys
 from functools import cache
-from typing import Any, get_args
+from types import NoneType, SimpleNamespace
+from typing import Any, get_type_hints
 
 from aviary.actors.core.message import Message
 from aviary.http.health import VERSION
@@ -166,7 +168,7 @@ def responses_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
 def reply_schema(message: type[Message[Any]], schemas: dict[str, Any]) -> dict[str, Any]:
     """The schema of a message's reply; empty if it is not one of JSON."""
     reply = reply_of(message)
-    if reply is None or reply is Any:
+    if reply is None or reply is NoneType or reply is Any:
         return {}
     try:
         schema = TypeAdapter(reply).json_schema(
@@ -182,13 +184,16 @@ def reply_schema(message: type[Message[Any]], schemas: dict[str, Any]) -> dict[s
 def reply_of(message: type[Message[Any]]) -> Any:
     """The type that a message declares as its reply."""
     for base in message.__mro__:
-        arguments = getattr(base, "__pydantic_generic_metadata__", {}).get("args", ())
-        if base.__name__.startswith("Message[") and arguments:
-            return arguments[0]
-        for parent in getattr(base, "__orig_bases__", ()):
-            if get_args(parent):
-                return get_args(parent)[0]
+        generic = getattr(base, "__pydantic_generic_metadata__", {})
+        if generic.get("origin") is Message:
+            return resolved(generic["args"][0], message)
     return None
+
+
+def resolved(reply: Any, message: type[Message[Any]]) -> Any:
+    """A type that may have been named before it was defined, in the message's module."""
+    holder = SimpleNamespace(__annotations__={"reply": reply})
+    return get_type_hints(holder, globalns=vars(sys.modules[message.__module__]))["reply"]
 
 
 def body_of(schema: dict[str, Any], *, needed: bool) -> dict[str, Any]:

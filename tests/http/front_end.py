@@ -16,7 +16,7 @@ from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aviary.http.routing import Row
 
@@ -55,13 +55,17 @@ class FrontEnd:
 
 @asynccontextmanager
 async def front_end(
-    rows: tuple[Row, ...] = (), *children: ChildSpec, start: bool = True, **more: Any
+    rows: tuple[Row, ...] = (),
+    *children: ChildSpec | Callable[[System], ChildSpec],
+    start: bool = True,
+    **more: Any,
 ) -> AsyncIterator[FrontEnd]:
-    """Serve `rows` before a tree of `children`; `more` are settings, `max_body` and `limits`."""
+    """Serve `rows` in front of a tree of `children`; `more` are settings, `max_body` and `limits`."""
     app_options = {name: more.pop(name) for name in ("max_body", "limits") if name in more}
     settings = Settings(username=USER, password=SecretStr(PASSWORD), **more)
     system = System.live()
-    tree = Tree(system, SupervisorSpec(park=True, children=children, intensity=100))
+    specs = tuple(child if isinstance(child, ChildSpec) else child(system) for child in children)
+    tree = Tree(system, SupervisorSpec(park=True, children=specs, intensity=100))
     if start:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop))
     runner = web.AppRunner(

@@ -61,7 +61,13 @@ class SaveThing(Message[dict[str, Any]]):
 ROWS = (
     Row("GET", "/things/{name}", GetThing, "things", fixed={"kind": "fixed"}),
     Row("POST", "/things", PlaceThing, "things", status=201),
-    Row("POST", "/accounts/things", PlaceThing, "accounts/{account_name}", missing="Account '{account_name}' not found"),
+    Row(
+        "POST",
+        "/accounts/things",
+        PlaceThing,
+        "accounts/{account_name}",
+        missing="Account '{account_name}' not found",
+    ),
     Row("PUT", "/things/{name}", SaveThing, "things", whole="config"),
 )
 

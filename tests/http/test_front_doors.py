@@ -1,0 +1,197 @@
+"""Who is let in: passwords, guesses, origins, and what is open."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from typing import Any
+
+import pytest
+from aviary.actors.core.message import Message
+from aviary.actors.core.simulation import Probe
+from aviary.config.clock import FakeClock
+from aviary.http.auth import GUESSES, WINDOW, Credentials, Doorkeeper, from_header, from_token
+from aviary.http.routing import Row
+from aviary.supervisors.spec import ChildSpec
+from front_end import LOGIN, PASSWORD, USER, front_end
+
+
+class Touch(Message[str]):
+    """Anything."""
+
+
+ROWS = (
+    Row("GET", "/touch", Touch, "probe"),
+    Row("POST", "/touch", Touch, "probe"),
+    Row("GET", "/in", Touch, "probe", open=True),
+)
+
+
+def probe() -> ChildSpec:
+    return ChildSpec("probe", lambda: Probe(lambda _message: "touched"))
+
+
+def basic(username: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+async def test_without_a_header_the_answer_is_the_released_server_s() -> None:
+    async with front_end(ROWS, probe()) as front:
+        del front.client.headers["Authorization"]
+        status, body, headers = await front.call("GET", "/touch")
+
+        assert (status, body) == (401, {"detail": "Not authenticated"})
+        assert headers["WWW-Authenticate"] == "Basic"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("ann", "wrong"),
+        basic("bob", PASSWORD),
+        basic("", ""),
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic "},
+    ],
+)
+async def test_a_wrong_login_is_refused_in_the_released_server_s_words(header: dict[str, str]) -> None:
+    async with front_end(ROWS, probe()) as front:
+        status, body, headers = await front.call("GET", "/touch", headers=header)
+
+        assert (status, body) == (401, {"detail": "Incorrect username or password"})
+        assert headers["WWW-Authenticate"] == "Basic"
+
+
+async def test_every_row_asks_for_the_password_but_the_open_ones() -> None:
+    async with front_end(ROWS, probe()) as front:
+        del front.client.headers["Authorization"]
+
+        for row in ROWS:
+            status, _, _ = await front.call(row.method, row.path)
+            assert status == (200 if row.open else 401)
+        assert (await front.call("GET", "/nothing"))[0] == 401
+
+
+async def test_the_open_pages_are_those_of_the_contract_and_health() -> None:
+    async with front_end(ROWS, probe()) as front:
+        del front.client.headers["Authorization"]
+
+        for path in ("/", "/openapi.json", "/health/live", "/health/ready"):
+            assert (await front.call("GET", path))[0] == 200
+        for path in ("/docs", "/redoc"):
+            async with front.client.get(front.url + path) as response:
+                assert response.status == 200
+
+
+@pytest.mark.parametrize(("username", "password"), [("ann", "x"), ("x", "x"), ("x", PASSWORD), (USER, PASSWORD)])
+def test_user_and_password_are_both_compared_in_constant_time_always(
+    monkeypatch: pytest.MonkeyPatch, username: str, password: str
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    real = hmac.compare_digest
+
+    def watched(a: Any, b: Any) -> bool:
+        compared.append((a, b))
+        return real(a, b)
+
+    monkeypatch.setattr("aviary.http.auth.hmac.compare_digest", watched)
+    keeper = Doorkeeper(USER, PASSWORD, FakeClock())
+
+    assert keeper.admits(Credentials(username, password)) is ((username, password) == (USER, PASSWORD))
+    assert compared == [(username.encode(), USER.encode()), (password.encode(), PASSWORD.encode())]
+
+
+def test_an_unset_password_opens_nothing() -> None:
+    assert not Doorkeeper("ann", "", FakeClock()).admits(Credentials("ann", ""))
+
+
+def test_a_token_may_lack_its_padding_and_have_spaces_for_pluses() -> None:
+    token = base64.b64encode(b"ann:>>>?~~").decode()
+
+    assert "+" in token
+    assert from_token(token.replace("+", " ").rstrip("=")) == Credentials("ann", ">>>?~~")
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer x", "Basic", "Basic %%%", "Basic " + base64.b64encode(b"nocolon").decode()]
+)
+def test_what_is_no_login_is_none(header: str | None) -> None:
+    assert from_header(header) is None
+
+
+def test_many_different_guesses_from_one_address_are_made_to_wait() -> None:
+    clock = FakeClock()
+    keeper = Doorkeeper(USER, PASSWORD, clock)
+    for number in range(GUESSES):
+        assert not keeper.lets_in("10.0.0.1", Credentials(USER, f"guess {number}"))
+
+    assert keeper.wait_for("10.0.0.1") == WINDOW
+    assert not keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
+    assert keeper.lets_in("10.0.0.2", Credentials(USER, PASSWORD))
+
+    clock.advance(WINDOW)
+    assert keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
+
+
+def test_a_client_that_repeats_an_outdated_password_locks_nobody_out() -> None:
+    keeper = Doorkeeper(USER, PASSWORD, FakeClock())
+    for _ in range(10 * GUESSES):
+        assert not keeper.lets_in("10.0.0.1", Credentials(USER, "last year's"))
+
+    assert keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
+
+
+async def test_too_many_guesses_are_a_429_with_retry_after() -> None:
+    async with front_end(ROWS, probe()) as front:
+        for number in range(GUESSES):
+            await front.call("GET", "/touch", headers=basic(USER, f"guess {number}"))
+
+        status, body, headers = await front.call("GET", "/touch")
+
+        assert (status, body) == (429, {"detail": "Too many failed logins"})
+        assert 0 < int(headers["Retry-After"]) <= WINDOW
+
+
+async def test_another_site_s_page_may_read_nothing_and_change_nothing() -> None:
+    async with front_end(ROWS, probe()) as front:
+        foreign = {"Origin": "https://evil.example"}
+
+        status, _, headers = await front.call("GET", "/touch", headers=foreign)
+        assert (status, headers.get("Access-Control-Allow-Origin")) == (200, None)
+        assert (await front.call("POST", "/touch", headers=foreign))[0] == 403
+        status, _, headers = await front.call(
+            "OPTIONS", "/touch", headers={**foreign, "Access-Control-Request-Method": "POST"}
+        )
+        assert (status, headers.get("Access-Control-Allow-Origin")) == (405, None)
+
+
+async def test_localhost_is_no_exception() -> None:
+    async with front_end(ROWS, probe()) as front:
+        _, _, headers = await front.call("GET", "/touch", headers={"Origin": "http://localhost:3000"})
+
+        assert "Access-Control-Allow-Origin" not in headers
+        assert (await front.call("POST", "/touch", headers={"Origin": front.url}))[0] == 200
+
+
+async def test_a_named_origin_may_read_every_answer_refusals_too() -> None:
+    origin = {"Origin": "https://desk.example"}
+    async with front_end(ROWS, probe(), cors_origins=("https://desk.example",)) as front:
+        preflight = {
+            **origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization",
+        }
+        status, _, headers = await front.call("OPTIONS", "/touch", headers=preflight)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (204, "https://desk.example")
+        assert "Authorization" in headers["Access-Control-Allow-Headers"]
+
+        for path, wanted in (("/touch", 200), ("/nothing", 404)):
+            status, _, headers = await front.call("GET", path, headers=origin)
+            assert (status, headers["Access-Control-Allow-Origin"]) == (wanted, "https://desk.example")
+        del front.client.headers["Authorization"]
+        status, _, headers = await front.call("POST", "/touch", headers=origin)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (401, "https://desk.example")
+
+
+def test_the_shared_login_is_the_one_that_the_server_knows() -> None:
+    assert from_header(LOGIN["Authorization"]) == Credentials(USER, PASSWORD)
