@@ -38,6 +38,9 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 
+STREAMS = web.AppKey("streams", Streams)
+"""Where an application keeps its websockets."""
+
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
@@ -72,6 +75,7 @@ def create_app(
     for row in sorted(rows, key=lambda row: len(row.placeholders)):
         app.router.add_route(row.method, row.path, handler_of(row, system))
     app.on_response_prepare.append(_finish_headers)
+    app[STREAMS] = streams
     app.on_shutdown.append(streams.close)
     return app
 
@@ -152,4 +156,4 @@ async def _finish_headers(_request: web.Request, response: web.StreamResponse) -
         response.headers.setdefault(name, value)
 
 
-__all__ = ["MAX_BODY", "Page", "create_app", "handler_of"]
+__all__ = ["MAX_BODY", "STREAMS", "Page", "create_app", "handler_of"]

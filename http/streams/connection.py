@@ -103,6 +103,7 @@ class Connection:
         return {
             "subscriptions": len(self.subscriptions),
             "buffered": self._transport.get_write_buffer_size(),
+            "closing": self.closing,
             "conflated": sum(one.conflated for one in self.subscriptions.values()),
         }
 

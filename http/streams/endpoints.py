@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, web
 from aviary.http.auth import Doorkeeper, of_websocket
@@ -51,7 +51,7 @@ class Streams:
         self._origins = origins
         self._limits = limits
         self._parted = Parted(system.clock)
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._open: dict[web.WebSocketResponse, Connection] = {}
         self._feeds: FeedHub | None = None
 
     def pages(self) -> tuple[Page, ...]:
@@ -72,7 +72,14 @@ class Streams:
                 async with asyncio.timeout(GOODBYE_TIMEOUT):
                     await socket.close(code=WSCloseCode.GOING_AWAY, message=b"The server stops")
 
-        await asyncio.gather(*(part(socket) for socket in tuple(self._sockets)))
+        await asyncio.gather(*(part(socket) for socket in tuple(self._open)))
+
+    def statistics(self) -> dict[str, Any]:
+        """Counts for whoever looks at it; one entry a connection."""
+        return {
+            "connections": [connection.statistics() for connection in self._open.values()],
+            "dropped": 0 if self._feeds is None else self._feeds.dropped,
+        }
 
     def _page(self, path: str, make: Callable[[Connection], Session]) -> Page:
         async def handle(request: web.Request) -> web.WebSocketResponse:
@@ -95,11 +102,11 @@ class Streams:
             connection.say({"type": "error", "message": text})
             await socket.close(code=code, message=text.encode())
             return socket
-        self._sockets.add(socket)
+        self._open[socket] = connection
         try:
             await make(connection).serve(socket)
         finally:
-            self._sockets.discard(socket)
+            del self._open[socket]
         return socket
 
     def _refusal(self, request: web.Request) -> tuple[int, str] | None:
@@ -107,7 +114,7 @@ class Streams:
             return FOREIGN, "This origin is not allowed"
         if not self._doorkeeper.lets_in(request.remote or "", of_websocket(request.headers, request.query)):
             return UNAUTHORISED, "Authentication failed"
-        if len(self._sockets) >= MAX_CONNECTIONS:
+        if len(self._open) >= MAX_CONNECTIONS:
             return WSCloseCode.TRY_AGAIN_LATER, "Too many connections"
         return None
 

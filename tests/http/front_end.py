@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from aviary.actors.core.system import System
 from aviary.config.settings import Settings
-from aviary.http.app import create_app
+from aviary.http.app import STREAMS, create_app
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from pydantic import SecretStr
@@ -31,10 +32,11 @@ DEADLINE = 10.0
 class FrontEnd:
     """The server's address and system, and a client that knows the password."""
 
-    def __init__(self, url: str, system: System, client: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, system: System, client: aiohttp.ClientSession, app: web.Application) -> None:
         self.url = url
         self.system = system
         self.client = client
+        self.streams = app[STREAMS]
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
         """Status, decoded body and headers of an answer."""
@@ -52,6 +54,50 @@ class FrontEnd:
         writer.close()
         return answer
 
+    @asynccontextmanager
+    async def socket(self, path: str, **more: Any) -> AsyncIterator[Socket]:
+        """A websocket; `more` goes to aiohttp."""
+        async with self.client.ws_connect(self.url + path, **more) as socket:
+            yield Socket(socket)
+
+
+class Socket:
+    """A websocket client that expects JSON in time."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.raw = socket
+
+    async def say(self, **frame: Any) -> None:
+        """Send a frame."""
+        await self.raw.send_str(json.dumps(frame))
+
+    async def hear(self, *kinds: str) -> dict[str, Any]:
+        """The next frame, or the next one of these types."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                frame: dict[str, Any] = json.loads(await self.raw.receive_str())
+                if not kinds or frame["type"] in kinds:
+                    return frame
+
+    async def ask(self, **frame: Any) -> dict[str, Any]:
+        """Send a frame and answer with the next one."""
+        await self.say(**frame)
+        return await self.hear()
+
+    async def end(self) -> int | None:
+        """The code that the server closes with."""
+        async with asyncio.timeout(DEADLINE):
+            while (await self.raw.receive()).type not in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}:
+                pass
+        return self.raw.close_code
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once `condition` holds."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.005)
+
 
 @asynccontextmanager
 async def front_end(
@@ -68,16 +114,15 @@ async def front_end(
     tree = Tree(system, SupervisorSpec(park=True, children=specs, intensity=100))
     if start:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop))
-    runner = web.AppRunner(
-        create_app(system, settings, rows, **app_options), access_log=None, shutdown_timeout=0.5
-    )
+    app = create_app(system, settings, rows, **app_options)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         async with aiohttp.ClientSession(headers=LOGIN, timeout=aiohttp.ClientTimeout(DEADLINE)) as client:
-            yield FrontEnd(url, system, client)
+            yield FrontEnd(url, system, client, app)
     finally:
         await runner.cleanup()
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.stop(), system.kernel.loop))
