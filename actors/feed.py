@@ -155,7 +155,7 @@ class Feed(AsyncActor):
         self._heard_at: float | None = None
         self._began_at = self.clock.monotonic()
         self._resumes = self._resumed or self.incarnation > 1
-        self._stale = any(alarm.name == self._alarm for alarm in self.system.alarms.standing())
+        self._stale = any(alarm.name == self._key.alarm for alarm in self.system.alarms.standing())
         self._listen()
         self.spawn(self._open(), "open")
         self.schedule(LOOK_PERIOD, LookedAtAge())
@@ -171,7 +171,11 @@ class Feed(AsyncActor):
             tell(own, StatusArrived(life=life, payload=event))
 
         def kernel(_topic: str, event: object) -> None:
-            if isinstance(event, KernelEvent) and event.address == host and event.kind in {"crash", "hung", "stop"}:
+            if (
+                isinstance(event, KernelEvent)
+                and event.address == host
+                and event.kind in {"crash", "hung", "stop"}
+            ):
                 tell(own, HostEnded(life=life, reason=event.reason))
 
         self._undo = [
@@ -208,7 +212,7 @@ class Feed(AsyncActor):
         for undo in self._undo:
             undo()
         if not self._keeps_alarm:
-            self._system.alarms.clear(self._alarm)
+            self._system.alarms.clear(self._key.alarm)
         if self._host_gone:
             return
         call = CallHost(method="close_feed", arguments={"topic": self._topic}, timeout=CLOSE_TIMEOUT)
@@ -283,7 +287,7 @@ class Feed(AsyncActor):
         if self._stale and self._silence() <= self._patience.stale:
             self._stale = False
             self.recover()
-            self._system.alarms.clear(self._alarm)
+            self._system.alarms.clear(self._key.alarm)
             self._publish("fresh")
 
     def _look(self) -> None:
@@ -304,7 +308,7 @@ class Feed(AsyncActor):
         self.degrade(text)
         if not self._stale:
             self._stale = True
-            self._system.alarms.raise_(self._alarm, text)
+            self._system.alarms.raise_(self._key.alarm, text)
             self._publish("stale")
 
     def _silence(self) -> float:
@@ -363,7 +367,3 @@ class Feed(AsyncActor):
     @property
     def _topic(self) -> str:
         return f"feed/{self._key.path}"
-
-    @property
-    def _alarm(self) -> str:
-        return f"stale/{self._key.name}"

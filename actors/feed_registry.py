@@ -167,7 +167,7 @@ class FeedRegistry(AsyncActor):
         try:
             await self._check_pair(key)
         except (Invalid, NotFound):
-            self._entries.pop(key.name, None)
+            self._forget(key)
             raise
         resumed = key.name in self._entries
         if not resumed:
@@ -177,8 +177,8 @@ class FeedRegistry(AsyncActor):
             await self._family.start(key, resumed=resumed)
             await self.ask(key.address, AwaitOpening(), timeout=OPEN_TIMEOUT)
         except (Invalid, NotFound):
-            self._entries.pop(key.name, None)
             await self._family.stop(key)
+            self._forget(key)
             raise
         except ActorCrashed as crash:
             # It goes on trying, with growing delays, for as long as somebody asks for it.
@@ -238,7 +238,12 @@ class FeedRegistry(AsyncActor):
 
     async def _end(self, entry: _Entry) -> None:
         await self._family.stop(entry.key)
-        self._entries.pop(entry.key.name, None)
+        self._forget(entry.key)
+
+    def _forget(self, key: FeedKey) -> None:
+        # A feed that ends between two lives can't take its alarm back itself.
+        self._entries.pop(key.name, None)
+        self.system.alarms.clear(key.alarm)
 
     async def _open_held(self, entry: _Entry) -> None:
         await self._open_new(entry.key, hold=True)

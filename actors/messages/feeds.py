@@ -40,6 +40,11 @@ class FeedKey(Value):
         return "/".join(part for part in parts if part is not None)
 
     @property
+    def alarm(self) -> str:
+        """The alarm that stands while its data are stale."""
+        return f"stale/{self.name}"
+
+    @property
     def address(self) -> str:
         """Where the feed is, and the bus topic that it publishes on."""
         return f"{FEEDS}/{self.name}"
