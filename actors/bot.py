@@ -103,6 +103,7 @@ class BotActor(AsyncActor):
         self._reason = ""
         self._process: Running | None = None
         self._mark: ProcessMark | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._winding_down: asyncio.Task[None] | None = None
         self._wound_down = asyncio.Event()
         self._killed_because = ""
@@ -122,8 +123,7 @@ class BotActor(AsyncActor):
             # Whether it really lives is shown by its next heartbeat.
             self._state = "running" if self._launch_report().get("stage") == "quoting" else "starting"
         else:
-            self._state = "starting"
-            self.spawn(self._start(), "start")
+            self._begin_start()
         self.schedule(self._patience.pulse, CheckPulse())
 
     def receive(self, message: Any) -> Any:
@@ -153,8 +153,11 @@ class BotActor(AsyncActor):
 
     # Starting
 
+    def _begin_start(self) -> None:
+        self._state, self._reason = "starting", ""
+        self._starting = self.spawn(self._start(), "start")
+
     async def _start(self) -> None:
-        self._reason = ""
         broker: BrokerInfo = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
         self._heard = False
         self._heard_at = self.clock.monotonic()
@@ -186,6 +189,9 @@ class BotActor(AsyncActor):
         report = self._launch_report()
         if report.get("stage") == "failed" and report.get("detail"):
             return f"{how}: {report['detail']}"
+        if code is not None and code < 0:
+            # Somebody else ended it: its own last words say nothing about that.
+            return how
         lines = [line.strip() for line in reversed(self._last_lines()) if line.strip(" ^~")]
         # The last line says most: of a traceback it is the error.
         return f"{how}; its last words: {' < '.join(lines)}" if lines else how
@@ -262,8 +268,7 @@ class BotActor(AsyncActor):
         await self._want("running")
         if self._state == "stopped":
             self._orders_left = None
-            self._state = "starting"
-            self.spawn(self._start(), "start")
+            self._begin_start()
         return self._status()
 
     async def _halt(self, message: HaltBot) -> Any:
@@ -297,6 +302,10 @@ class BotActor(AsyncActor):
 
     async def _wind_down(self, *, skip_cancellation: bool) -> None:
         """Ask over MQTT, then by SIGTERM, then kill; then settle what a killed bot left."""
+        if self._starting is not None and not self._starting.done():
+            # A process in the middle of its birth has done nothing yet, and ends.
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
         process = self._process
         clean = False
         if process is not None and process.alive:
@@ -321,8 +330,7 @@ class BotActor(AsyncActor):
         self._state, self._winding_down = "stopped", None
         self._wound_down.clear()
         if self._wanted == "running":
-            self._state = "starting"
-            self.spawn(self._start(), "start")
+            self._begin_start()
 
     async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
         data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}

@@ -76,14 +76,14 @@ class BotStore:
             run = r.bots.last_run(name)
             if run is None:
                 return
-            last = status
+            last = status.model_copy(update={"state": "stopped"})
             if not status.performance:
                 # The bot was adopted and stopped before it said a word: the last kept results are its last.
                 kept = {
                     report.controller_id: report for report in reversed(r.bots.performance(name, limit=RECENT))
                 }
                 results = {key: report.performance for key, report in kept.items()}
-                last = status.model_copy(update={"performance": results})
+                last = last.model_copy(update={"performance": results})
             final = final_status(last)
             r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
 

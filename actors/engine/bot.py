@@ -29,6 +29,9 @@ STOP_TIMEOUT = 25.0
 LEFTOVER_TIMEOUT = 8.0
 """Seconds within which orders that are left after the wind-down are cancelled."""
 
+SETTLE_TIMEOUT = 30.0
+"""Seconds for cancelling what is left when a start fails; the next start tries again."""
+
 READY_POLL = 0.1
 """Seconds between two looks whether the connectors are ready."""
 
@@ -59,14 +62,14 @@ def main(spec: dict[str, Any]) -> int:
     return asyncio.run(BotProcess(BotSpec(**given)).run())
 
 
-class _SettledOnly(Exception):
-    """All that was asked for is done."""
-
-
 def _rehearses() -> bool:
     """Whether all keys in the folder are for the simulated exchange."""
     connectors = [path.stem for path in Path("conf/connectors").glob("*.yml")]
     return bool(connectors) and all(name.startswith("sandbox") for name in connectors)
+
+
+HOLLOW = frozenset({"Failed to start strategy", "Failed to load strategy. Exiting."})
+"""Errors that follow on the one that says why."""
 
 
 class _LastError(logging.Handler):
@@ -77,7 +80,9 @@ class _LastError(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage()
+        text = record.getMessage()
+        if text not in HOLLOW:
+            self.text = text
 
 
 class BotProcess:
@@ -100,15 +105,19 @@ class BotProcess:
         self._report.write("booting")
         if not await self._boot():
             return EXIT_WRONG_PASSWORD
+        if self._spec.settle_only:
+            self._report.write("settling")
+            await self._settle_without_strategy()
+            self._report.write("stopped", left=[])
+            return EXIT_STOPPED
         starting = loop.create_task(self._start())
         stop_asked = loop.create_task(self._stop_asked.wait())
         await asyncio.wait({starting, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
         if not self._stop_asked.is_set():
             failure = starting.result()
-            if self._spec.settle_only and self._report.stage == "stopped":
-                return EXIT_STOPPED
             if failure is not None:
-                self._report.write("failed", failure)
+                left = await self._leave_nothing()
+                self._report.write("failed", failure, left=left)
                 self._bridge.tell("failed", failure)
                 await self._bridge.flushed(1.0)
                 return EXIT_NOT_STARTED
@@ -188,9 +197,6 @@ class BotProcess:
             cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
             if cancelled:
                 self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
-            if self._spec.settle_only:
-                self._report.write("stopped", left=[])
-                raise _SettledOnly
             self._report.write("starting", settled=cancelled)
             await execute()
 
@@ -265,15 +271,35 @@ class BotProcess:
         await self._core.shutdown()
         self._bridge.stop()
 
+    async def _settle_without_strategy(self) -> int:
+        """Cancel what an earlier life left even if the strategy's code does not load."""
+        from aviary.actors.engine.bot_orders import traded_markets
+
+        manager = self._core.connector_manager
+        for name, pairs in traded_markets(self._database, Path("conf/controllers")).items():
+            if name not in manager.connectors:
+                manager.create_connector(name, sorted(pairs))
+        return await self._settlement.settle(list(manager.connectors.values()), self._saved_orders)
+
+    async def _leave_nothing(self) -> list[str] | None:
+        """A start that fails must not leave the orders of better days to themselves."""
+        from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS
+
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                await self._settle_without_strategy()
+        except CONNECTOR_ERRORS:
+            return None
+        return []
+
+    @property
+    def _database(self) -> Path:
+        return Path("data") / f"{self._spec.script_config.split('.')[0]}.sqlite"
+
     def _saved_orders(self, connector: Any) -> list[Any]:
-        recorder = self._core.markets_recorder
-        if recorder is None:
-            return []
-        with recorder._sql_manager.get_new_session() as session:
-            state = recorder.get_market_states(self._core._strategy_file_name, connector, session=session)
-            saved = {} if state is None else dict(state.saved_state)
-        orders = [connector._order_tracker._restore_order_from_json(order) for order in saved.values()]
-        return [order for order in orders if order.is_open or order.is_failure]
+        from aviary.actors.engine.bot_orders import saved_orders
+
+        return saved_orders(self._database, connector)
 
     def _say(self, text: str) -> None:
         logging.getLogger("hummingbot.client.aviary").info(text)

@@ -9,15 +9,20 @@ without the mark belong to somebody else on the same account and are left alone.
 # ruff: noqa: SLF001 - connectors have no public way to ask for open orders
 
 import asyncio
+import contextlib
 import hashlib
+import json
 import logging
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import hummingbot.connector.utils as client_ids
+import yaml
 from aviary.config.clock import Clock
 from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as perpetual
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import (
@@ -102,6 +107,33 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
             )
         found += [OpenOrder(order["clientOrderId"], str(order["orderId"]), pair) for order in answer]
     return found
+
+
+def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
+    """Connectors and pairs that a bot has traded on or is configured to, without a look at its code."""
+    markets: dict[str, set[str]] = {}
+    if database.exists():
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+            for market, pair in reader.execute('SELECT DISTINCT market, symbol FROM "Order"'):
+                markets.setdefault(market, set()).add(pair)
+    for path in controllers.glob("*.yml"):
+        values = yaml.safe_load(path.read_text())
+        if isinstance(values, dict) and values.get("connector_name") and values.get("trading_pair"):
+            markets.setdefault(str(values["connector_name"]), set()).add(str(values["trading_pair"]))
+    return markets
+
+
+def saved_orders(database: Path, connector: Any) -> list[InFlightOrder]:
+    """The orders that the last run had open, as it wrote them down."""
+    if not database.exists():
+        return []
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+        rows = reader.execute("SELECT saved_state FROM MarketState WHERE market = ?", (connector.display_name,))
+        states = [json.loads(row[0]) for row in rows]
+    orders = [
+        connector._order_tracker._restore_order_from_json(order) for state in states for order in state.values()
+    ]
+    return [order for order in orders if order.is_open or order.is_failure]
 
 
 class Settlement:

@@ -17,6 +17,9 @@ ENTRY = "aviary.actors.engine.bot:main"
 HEARTBEAT = 5.0
 """Seconds between two heartbeats of a bot."""
 
+SWEEP_PERIOD = 10.0
+"""Seconds between a bot's looks for orders of its own that it does not know of."""
+
 type Launch = Callable[[Job, OnProcessBorn | None], Awaitable[ChildProcess]]
 """Starts an engine process, forked from the template or cold."""
 
@@ -31,12 +34,14 @@ class ProcessRuntime:
         clock: Clock,
         environment: Mapping[str, str] | None = None,
         heartbeat: float = HEARTBEAT,
+        sweep_period: float = SWEEP_PERIOD,
     ) -> None:
         self._launch = launch
         self._password = password
         self._clock = clock
         self._environment = dict(environment or {})
         self._heartbeat = heartbeat
+        self._sweep_period = sweep_period
 
     async def start(
         self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn
@@ -81,6 +86,7 @@ class ProcessRuntime:
                 "mqtt_username": broker.username,
                 "mqtt_password": broker.password.get_secret_value(),
                 "heartbeat": self._heartbeat,
+                "sweep_period": self._sweep_period,
                 **more,
             },
         )

@@ -158,6 +158,7 @@ class World:
             self.system.clock,
             environment={"AVIARY_SANDBOX_URL": self.sandbox.url},
             heartbeat=0.5,
+            sweep_period=1.0,
         )
         store, folders = BotStore(performance_period=1.0), self.folders
         family = BotActors(

@@ -48,3 +48,23 @@ def test_events_and_notices_arrive(world: World) -> None:
     assert {"performance", "hb", "notify", "log", "events", "status_updates"} <= kinds
     assert any(event.get("type") == "OrderCancelled" for topic, event in heard if topic.endswith("/events"))  # type: ignore[attr-defined]
     assert any(event.get("msg") == "offline" for topic, event in heard if topic.endswith("/status_updates"))  # type: ignore[attr-defined]
+
+
+def test_a_bot_whose_code_was_broken_meanwhile_leaves_no_order_behind(world: World) -> None:
+    source = (world.bots / "controllers" / "market_making" / "pmm_simple.py").read_text()
+    fragile = world.bots / "controllers" / "market_making" / "fragile.py"
+    fragile.write_text(source)
+    world.add_account("frail", "sandboxfrail")
+    world.deploy("frail", quotes(controller_name="fragile"), account="frail")
+    pid = world.wait_until("frail", lambda s: s.state == "running").pid
+    world.wait_for_orders(4, "sandboxfrail")
+    assert pid is not None
+
+    fragile.write_text("import nothing_of_this_name\n")
+    os.kill(pid, signal.SIGKILL)
+
+    status = world.wait_until("frail", lambda s: s.state == "backing_off" and s.restarts >= 1)
+    assert "nothing_of_this_name" in status.reason
+    assert not world.open_orders("sandboxfrail")
+    stopped = world.ask("bot-registry", StopBot(bot_name="frail", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
