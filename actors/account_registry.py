@@ -204,7 +204,7 @@ class AccountRegistry(AsyncActor):
             self.tell(address, ReopenConnector())
         # The keys are kept and work: that the connector needs longer is its own affair.
         with contextlib.suppress(Refusal, ActorCrashed):
-            await self.ask(address, WaitUntilReady(), timeout=READY_PATIENCE)
+            await self.ask(address, WaitUntilReady(patience=READY_PATIENCE), timeout=READY_PATIENCE + 1.0)
 
     async def _update(self, message: UpdateCredentials) -> Done:
         for connector, values in message.credentials.items():

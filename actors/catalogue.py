@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.connector import rule_of
+from aviary.actors.connector_holdings import rule_of
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import NotFound
 from aviary.actors.host_calls import call_host

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+from aviary.actors.connector_holdings import ConnectorHoldings
 from aviary.actors.connector_orders import ConnectorOrders
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import ActorCrashed, Invalid, Refusal, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 from aviary.actors.host_calls import call_host
 from aviary.actors.messages.connectors import (
-    Balance,
     ConnectorSpoke,
     ConnectorStatus,
     GetBalances,
     GetConnectorStatus,
     ReopenConnector,
-    TradingRule,
     WaitUntilReady,
 )
-from aviary.actors.messages.engine import CALL_TIMEOUT, Unsupported
+from aviary.actors.messages.engine import CALL_TIMEOUT
 from aviary.actors.messages.trading import (
     CancelOrder,
-    Confirmed,
     GetLastFundingPayments,
     GetPositionMode,
     GetPositions,
     PlaceOrder,
-    PositionMode,
-    PositionView,
     SetLeverage,
     SetPositionMode,
 )
-from aviary.actors.orders import check_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from aviary.actors.core.address import Address
@@ -71,9 +65,6 @@ DEAF_AFTER = 3
 
 OPEN_TIMEOUT = 30.0
 """Seconds for opening a connector: its keys are decrypted, 0.4 s of a processor each."""
-
-RULES_LIFE = 1800.0
-"""Seconds for which trading rules are remembered."""
 
 FIRST_RETRY, LAST_RETRY = 0.5, 60.0
 """Seconds until the next try to open the connector, doubling from the first to the last."""
@@ -118,10 +109,6 @@ class Connector(AsyncActor):
         self._kicked = False
         self._missed = 0
         self._foreign: tuple[str, ...] = ()
-        self._balances: dict[str, Balance] | None = None
-        self._rules: dict[str, TradingRule] = {}
-        self._rules_until = 0.0
-        self._order_types: frozenset[str] = frozenset()
         self._subscriptions: list[Callable[[], None]] = []
 
     # Life
@@ -133,6 +120,7 @@ class Connector(AsyncActor):
         self._system = self.system
         self._alarm = f"connector:{self.address}"
         self._host = f"{self.address.rsplit('/', 1)[0]}/host"
+        self._holdings = ConnectorHoldings(self, self._account, self._connector)
         self._orders = ConnectorOrders(self, self._account, self._connector, self._database, self._kick)
         for topic in TOPICS:
             self._subscriptions.append(
@@ -156,21 +144,21 @@ class Connector(AsyncActor):
             case CancelOrder(client_order_id=client_order_id):
                 return self.defer(self._cancel(client_order_id))
             case GetBalances(refresh=refresh):
-                return self.defer(self._get_balances(refresh=refresh))
+                return self.defer(self._holding(lambda: self._holdings.balances(refresh=refresh), needed=refresh))
             case GetPositions():
-                return self.defer(self._positions())
+                return self.defer(self._holding(self._holdings.positions))
             case GetLastFundingPayments():
-                return self.defer(self._funding_payments())
+                return self.defer(self._holding(self._holdings.funding_payments))
             case SetLeverage():
-                return self.defer(self._set_leverage(message))
+                return self.defer(self._holding(lambda: self._holdings.set_leverage(message)))
             case GetPositionMode():
-                return self.defer(self._position_mode())
+                return self.defer(self._holding(self._holdings.position_mode))
             case SetPositionMode():
-                return self.defer(self._set_position_mode(message))
+                return self.defer(self._holding(lambda: self._holdings.set_position_mode(message)))
             case GetConnectorStatus():
                 return self.defer(self._status())
-            case WaitUntilReady():
-                return self.defer(self._until_ready())
+            case WaitUntilReady(patience=patience):
+                return self.defer(self._until_ready(patience))
             case ReopenConnector():
                 return self._reopen_soon()
             case _:
@@ -283,6 +271,7 @@ class Connector(AsyncActor):
 
     def _reopen_soon(self) -> None:
         self._reopen = True
+        self._holdings.forget()
         self._enter("opening", "it is being opened with other keys")
         self._news.set()
 
@@ -321,7 +310,7 @@ class Connector(AsyncActor):
                 if await self._orders.hear_fill(event):
                     self._missed = 0
             case "balance":
-                self._balances = _balances(event["balances"])
+                self._holdings.hear_balances(event["balances"])
             case "position":
                 self.publish(f"{self.address}/positions", spoken.payload)
             case _:
@@ -334,9 +323,7 @@ class Connector(AsyncActor):
 
     async def _place(self, wanted: PlaceOrder) -> PlacedOrder:
         self._require_ready()
-        rules = await self._trading_rules()
-        checked = check_order(wanted, rules, self._order_types, perpetual=self._perpetual)
-        return await self._orders.place(wanted, checked)
+        return await self._orders.place(wanted, await self._holdings.check(wanted))
 
     async def _cancel(self, client_order_id: str) -> CancelledOrder:
         self._require_ready()
@@ -346,8 +333,12 @@ class Connector(AsyncActor):
         if self._phase != "ready":
             raise Unavailable(f"{self._account}/{self._connector} takes no orders now: {self._reason}")
 
-    async def _until_ready(self) -> None:
-        await self._ready.wait()
+    async def _until_ready(self, patience: float) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await self._ready.wait()
+        except TimeoutError:
+            self._require_ready()
 
     async def _status(self) -> ConnectorStatus:
         heard = self._heard_at
@@ -362,125 +353,12 @@ class Connector(AsyncActor):
             foreign=self._foreign,
         )
 
-    async def _get_balances(self, *, refresh: bool) -> dict[str, Balance]:
-        if refresh or self._balances is None:
-            self._require_open()
-            self._balances = _balances(await self._call("balances", refresh=True))
-        return self._balances
-
-    async def _trading_rules(self) -> Mapping[str, TradingRule]:
-        if not self._rules or self.clock.monotonic() > self._rules_until:
-            types, rows = await asyncio.gather(self._call("order_types"), self._call("trading_rules"))
-            self._order_types = frozenset(types)
-            self._rules = {pair: rule_of(row) for pair, row in rows.items()}
-            self._rules_until = self.clock.monotonic() + RULES_LIFE
-        return self._rules
-
-    async def _positions(self) -> tuple[PositionView, ...]:
-        if not self._perpetual:
-            return ()
-        self._require_open()
-        return tuple(
-            PositionView(
-                account_name=self._account,
-                connector_name=self._connector,
-                trading_pair=row["trading_pair"],
-                side=row["side"],
-                amount=abs(_decimal(row["amount"])),
-                entry_price=_decimal(row["entry_price"]),
-                unrealized_pnl=_decimal(row["unrealized_pnl"]),
-                leverage=_decimal(row["leverage"]),
-            )
-            for row in await self._call("positions", refresh=True)
-        )
-
-    async def _funding_payments(self) -> tuple[dict[str, Any], ...]:
-        found = []
-        for position in await self._positions():
-            row = await self._call("last_funding_payment", trading_pair=position.trading_pair)
-            if row is not None:
-                found.append(
-                    {
-                        "account_name": self._account,
-                        "connector_name": self._connector,
-                        "trading_pair": position.trading_pair,
-                        "timestamp": row["timestamp"],
-                        "funding_rate": _decimal(row["funding_rate"]),
-                        "funding_payment": _decimal(row["amount"]),
-                    }
-                )
-        return tuple(found)
-
-    async def _set_leverage(self, wanted: SetLeverage) -> Confirmed:
-        self._require_perpetual()
-        if wanted.trading_pair not in await self._trading_rules():
-            raise Invalid(f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair")
-        await self._call("set_leverage", trading_pair=wanted.trading_pair, leverage=wanted.leverage)
-        return Confirmed(
-            message=f"Leverage for {wanted.trading_pair} set to {wanted.leverage} on {self._connector}"
-        )
-
-    async def _position_mode(self) -> PositionMode:
-        self._require_perpetual()
-        mode = await self._call("position_mode")
-        return PositionMode(position_mode=mode, connector=self._connector, account=self._account)
-
-    async def _set_position_mode(self, wanted: SetPositionMode) -> Confirmed:
-        self._require_perpetual()
-        mode = wanted.position_mode.upper().replace("-", "").replace("_", "")
-        if mode not in {"HEDGE", "ONEWAY"}:
-            raise Invalid(
-                f"Invalid position mode '{wanted.position_mode}'. Must be 'HEDGE' or 'ONEWAY'", "position_mode"
-            )
-        pair = wanted.trading_pair or next(iter(sorted(await self._trading_rules())))
-        await self._call("set_position_mode", mode=mode, trading_pair=pair)
-        return Confirmed(message=f"Position mode set to {mode} on {self._connector}")
-
-    @property
-    def _perpetual(self) -> bool:
-        return "_perpetual" in self._connector
-
-    def _require_perpetual(self) -> None:
-        if not self._perpetual:
-            raise Unsupported(f"Connector '{self._connector}' is not a perpetual connector", "connector_name")
-        self._require_open()
-
-    def _require_open(self) -> None:
-        if self._phase == "opening":
+    async def _holding[R](self, question: Callable[[], Awaitable[R]], *, needed: bool = True) -> R:
+        if needed and self._phase == "opening":
             raise Unavailable(f"{self._account}/{self._connector}: {self._reason}")
+        return await question()
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
         return await call_host(
             self, self._host, method, limit=limit, connector_name=self._connector, **arguments
         )
-
-
-def _decimal(text: str | None) -> Decimal:
-    return Decimal(text or 0)
-
-
-def _balances(rows: Mapping[str, Mapping[str, str | None]]) -> dict[str, Balance]:
-    return {
-        token: Balance(total=_decimal(row["total"]), available=_decimal(row["available"]))
-        for token, row in rows.items()
-    }
-
-
-def rule_of(row: Mapping[str, Any]) -> TradingRule:
-    """A trading rule as the host tells it; a bound that the exchange does not set is 0, or out of reach."""
-    bounds = {name: value for name, value in row.items() if value is not None}
-    return TradingRule(**{**_NO_BOUNDS, **bounds})
-
-
-_NO_BOUNDS: dict[str, Any] = {
-    "min_order_size": Decimal(0),
-    "max_order_size": Decimal("1e56"),
-    "min_price_increment": Decimal(0),
-    "min_base_amount_increment": Decimal(0),
-    "min_quote_amount_increment": Decimal(0),
-    "min_notional_size": Decimal(0),
-    "min_order_value": Decimal(0),
-    "max_price_significant_digits": Decimal("1e56"),
-    "buy_order_collateral_token": None,
-    "sell_order_collateral_token": None,
-}

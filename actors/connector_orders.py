@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from aviary.actors.core.message import Value
 from aviary.actors.core.refusal import ActorCrashed, Conflict, NotFound, Refusal, Rejected, Unavailable
 from aviary.actors.host_calls import call_host
-from aviary.actors.messages.database import Transact
 from aviary.actors.messages.engine import NothingDone, Unsupported
 from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+from aviary.actors.order_notes import OrderNotes
 from aviary.actors.orders import EVENTS, STATES, CheckedOrder, fill_of, open_order, tracked_form
-from aviary.actors.reconciliation import Differences, OpenOrder, reconcile
+from aviary.actors.reconciliation import Differences, reconcile
 from aviary.persistence.order_states import TERMINAL
 from aviary.persistence.orders import Order
 
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
     from aviary.actors.core.actor import AsyncActor
     from aviary.actors.core.address import Address
     from aviary.actors.messages.trading import PlaceOrder
-    from aviary.persistence.fills import Fill
     from aviary.persistence.order_states import OrderState
-    from aviary.persistence.repositories import Repositories
-
-DATABASE_TIMEOUT = 10.0
-"""Seconds a transaction may take; a few milliseconds is usual."""
 
 ON_ITS_WAY = 10.0
 """Seconds after which a request can't be on its way to the exchange any more: it was given up before."""
@@ -70,9 +65,10 @@ class ConnectorOrders:
         self._account = account
         self._connector = connector
         self._host = f"{actor.address.rsplit('/', 1)[0]}/host"
-        self._database = database
+        self._notes = OrderNotes(actor, account, connector, database)
         self._kick = kick
-        self._busy: set[str] = set()
+        self._placing: set[str] = set()
+        self._cancelling: set[str] = set()
         self._absent_since: dict[str, float] = {}
         self._asked: dict[str, tuple[int, float]] = {}
         """Fruitless questions about an order, and when the next one is due."""
@@ -99,12 +95,12 @@ class ConnectorOrders:
             created_at=now,
             updated_at=now,
         )
-        self._busy.add(client_order_id)
+        self._placing.add(client_order_id)
         try:
-            await self._transact(lambda r: r.orders.record_intent(order))
+            await self._notes.intend(order)
             return await self._send(order)
         finally:
-            self._busy.discard(client_order_id)
+            self._placing.discard(client_order_id)
 
     async def _send(self, order: Order) -> PlacedOrder:
         try:
@@ -143,34 +139,39 @@ class ConnectorOrders:
 
     async def cancel(self, client_order_id: str) -> CancelledOrder:
         """Cancel an order of ours. `NotFound` if it is not active."""
-        order = await self._known(client_order_id)
+        order = await self._notes.get(client_order_id)
         if order is None:
             raise NotFound(f"Order '{client_order_id}' not found in active orders")
         if order.state in TERMINAL:
             raise NotFound(f"Order '{client_order_id}' not found in active orders: it is {order.state}")
-        if client_order_id in self._busy:
-            raise Conflict(f"Order '{client_order_id}' is being worked on; try again")
-        self._busy.add(client_order_id)
-        try:
-            return await self._cancel(order)
-        finally:
-            self._busy.discard(client_order_id)
+        if client_order_id in self._placing:
+            raise Conflict(f"Order '{client_order_id}' is just being placed; try again")
+        if client_order_id in self._cancelling:
+            return _cancelled(order, "pending_cancel")
+        return await self._cancel(order)
 
     async def _cancel(self, order: Order) -> CancelledOrder:
-        now = self._actor.clock.now()
-        await self._transact(
-            lambda r: r.orders.request_cancel(self._account, self._connector, order.client_order_id, at=now)
-        )
+        self._cancelling.add(order.client_order_id)
         try:
-            answer = await self._call(
+            await self._notes.intend_cancel(order.client_order_id)
+            answer = await self._ask_to_cancel(order)
+            return await self._cancel_answered(order, answer)
+        finally:
+            self._cancelling.discard(order.client_order_id)
+
+    async def _ask_to_cancel(self, order: Order) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = await self._call(
                 "cancel_order",
                 client_order_id=order.client_order_id,
                 trading_pair=order.trading_pair,
                 exchange_order_id=order.exchange_order_id,
             )
         except Unavailable:
-            self._kick()
-            return _cancelled(order, "pending_cancel")
+            return {"outcome": "unresolved"}
+        return answer
+
+    async def _cancel_answered(self, order: Order, answer: dict[str, Any]) -> CancelledOrder:
         match answer["outcome"]:
             case "cancelled":
                 await self._note(order, "cancelled")
@@ -180,7 +181,7 @@ class ConnectorOrders:
                 await self._note(order, back, error=answer["text"])
                 raise Rejected(answer["text"])
             case "not_found" if await self._settle(order):
-                known = await self._known(order.client_order_id)
+                known = await self._notes.get(order.client_order_id)
                 state = "gone" if known is None else known.state
                 if state == "cancelled":
                     return _cancelled(order, "cancelled")
@@ -198,19 +199,15 @@ class ConnectorOrders:
         if state is None:
             self._kick()
             return False
-        order = await self._outcome(
+        order = await self._notes.outcome(
             client_order_id, state, exchange_order_id=event.get("exchange_order_id"), error=event.get("error")
         )
         return order is not None and client_order_id not in self._lately_asked
 
     async def hear_fill(self, event: dict[str, Any]) -> bool:
         """Take a fill; whether it is new, of one of our orders, and came unasked."""
-        fill = fill_of(event, self._account, self._connector)
-        now = self._actor.clock.now()
-        order = await self._transact(lambda r: r.fills.record(fill, at=now) if _is_ours(r, fill) else None)
-        if order is not None:
-            self._tell(order)
-        return order is not None and fill.client_order_id not in self._lately_asked
+        order = await self._notes.fill(fill_of(event, self._account, self._connector))
+        return order is not None and order.client_order_id not in self._lately_asked
 
     # Comparing
 
@@ -235,7 +232,7 @@ class ConnectorOrders:
             theirs = [open_order(row) for row in await self._call("open_orders")]
         except Unsupported:
             return await self._ask_about(live, Differences())
-        mine = [order for order in live if order.client_order_id not in self._busy]
+        mine = [order for order in live if order.client_order_id not in self._placing | self._cancelling]
         differences = reconcile(mine, theirs)
         for order, found in differences.confirmed:
             state: OrderState = "partially_filled" if order.filled_amount else "open"
@@ -252,13 +249,13 @@ class ConnectorOrders:
 
         async def settle(order: Order) -> bool:
             async with gate:
-                return order.client_order_id in self._busy or await self._settle(order)
+                return order.client_order_id in self._placing | self._cancelling or await self._settle(order)
 
         await asyncio.gather(*(settle(order) for order in due))
         return Pass(
             unanswered=sum(order.client_order_id in self._asked for order in orders),
             untold=len(expected),
-            foreign=await self._strangers(differences.foreign),
+            foreign=await self._notes.strangers([order.client_order_id for order in differences.foreign]),
         )
 
     async def _settle(self, order: Order) -> bool:
@@ -292,21 +289,10 @@ class ConnectorOrders:
         counted = sum((fill.amount for fill in fills), Decimal(0))
         asked = self._asked.get(name, (0, 0.0))[0]
         complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
-        keeps_state = state not in TERMINAL and order.state == "pending_cancel"
-        now = self._actor.clock.now()
-
-        def note(r: Repositories) -> Order | None:
-            for fill in fills:
-                r.fills.record(fill, at=now)
-            if keeps_state or (state in TERMINAL and not complete):
-                return r.orders.get(self._account, self._connector, name)
-            return r.orders.record_outcome(
-                self._account, self._connector, name, state, at=now, exchange_order_id=facts["exchange_order_id"]
-            )
-
-        noted = await self._transact(note)
-        if noted is not None:
-            self._tell(noted)
+        kept = (state in TERMINAL and not complete) or (
+            state not in TERMINAL and order.state == "pending_cancel"
+        )
+        await self._notes.findings(order, fills, None if kept else state, facts["exchange_order_id"])
         if not complete:
             self._ask_later(name)
             return False
@@ -338,17 +324,14 @@ class ConnectorOrders:
     async def _cancel_again(self, order: Order) -> None:
         name = order.client_order_id
         now = self._actor.clock.monotonic()
-        if name in self._busy or self._asked.get(name, (0, now))[1] > now:
+        if name in self._cancelling or self._asked.get(name, (0, now))[1] > now:
             return
-        self._busy.add(name)
         try:
             answer = await self._cancel(order)
         except Refusal:
             # Its fate is known now, or the next comparison asks again.
             self._ask_later(name)
             return
-        finally:
-            self._busy.discard(name)
         if answer.state == "cancelled":
             self._asked.pop(name, None)
         else:
@@ -366,16 +349,6 @@ class ConnectorOrders:
         due += [at + ASK_TWICE for at in self._absent_since.values()]
         return max(0.0, min(due) - now) if due else None
 
-    async def _strangers(self, orders: Sequence[OpenOrder]) -> tuple[str, ...]:
-        if not orders:
-            return ()
-        names = [order.client_order_id for order in orders]
-
-        def unknown(r: Repositories) -> tuple[str, ...]:
-            return tuple(name for name in names if r.orders.get(self._account, self._connector, name) is None)
-
-        return await self._transact(unknown)
-
     # Notes
 
     async def unresolved(self) -> int:
@@ -383,59 +356,32 @@ class ConnectorOrders:
         return sum(order.state in {"intent", "unresolved"} for order in await self._live())
 
     async def _live(self) -> tuple[Order, ...]:
-        live = await self._transact(lambda r: r.orders.live(self._account, self._connector))
+        live = await self._notes.live()
         names = {order.client_order_id for order in live}
-        for gone in [name for name in (*self._asked, *self._absent_since) if name not in names]:
-            self._asked.pop(gone, None)
-            self._absent_since.pop(gone, None)
+        for gone in {*self._asked, *self._absent_since} - names:
+            self._forget(gone)
         return live
 
-    async def _known(self, client_order_id: str) -> Order | None:
-        return await self._transact(lambda r: r.orders.get(self._account, self._connector, client_order_id))
+    def _forget(self, name: str) -> None:
+        self._asked.pop(name, None)
+        self._absent_since.pop(name, None)
 
     async def _note(
         self, order: Order, state: OrderState, *, exchange_order_id: str | None = None, error: str | None = None
     ) -> None:
         try:
-            await self._outcome(order.client_order_id, state, exchange_order_id=exchange_order_id, error=error)
+            await self._notes.outcome(
+                order.client_order_id, state, exchange_order_id=exchange_order_id, error=error
+            )
         except (Unavailable, ActorCrashed):
             # It stays as it was written before, and the next comparison finds out again.
             self._kick()
-
-    async def _outcome(
-        self, client_order_id: str, state: OrderState, *, exchange_order_id: str | None, error: str | None
-    ) -> Order | None:
-        now = self._actor.clock.now()
-        order = await self._transact(
-            lambda r: r.orders.record_outcome(
-                self._account,
-                self._connector,
-                client_order_id,
-                state,
-                at=now,
-                exchange_order_id=exchange_order_id,
-                error=error,
-            )
-        )
-        if order is not None:
-            self._tell(order)
-        return order
-
-    def _tell(self, order: Order) -> None:
-        self._actor.publish(f"{self._actor.address}/orders", order)
-        if order.state in TERMINAL:
-            self._asked.pop(order.client_order_id, None)
-            self._absent_since.pop(order.client_order_id, None)
-
-    async def _transact[R](self, work: Callable[[Repositories], R]) -> R:
-        return await self._actor.ask(self._database, Transact(work=work), timeout=DATABASE_TIMEOUT)
+            return
+        if state in TERMINAL:
+            self._forget(order.client_order_id)
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         return await call_host(self._actor, self._host, method, connector_name=self._connector, **arguments)
-
-
-def _is_ours(r: Repositories, fill: Fill) -> bool:
-    return r.orders.get(fill.account, fill.connector, fill.client_order_id) is not None
 
 
 def _placed(order: Order, state: Literal["open", "unresolved"]) -> PlacedOrder:

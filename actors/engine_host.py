@@ -163,6 +163,7 @@ class EngineHost(AsyncActor):
 
     async def _call(self, call: CallHost) -> Any:
         arguments = {name: _open(value) for name, value in call.arguments.items()}
+        deadline = self.clock.monotonic() + call.timeout
         try:
             async with asyncio.timeout(call.timeout):
                 await self._up.wait()
@@ -172,7 +173,7 @@ class EngineHost(AsyncActor):
         if port is None:
             raise NothingDone("the engine host is still starting")
         try:
-            return await port.call(call.method, call.timeout, **arguments)
+            return await port.call(call.method, max(0.0, deadline - self.clock.monotonic()), **arguments)
         except PortRefusal as refusal:
             raise _refusal(refusal) from None
         except PortOverloaded as error:

@@ -18,6 +18,10 @@ type Credential = dict[Annotated[str, StringConstraints(max_length=100)], Secret
 MAX_FIELDS = 40
 
 
+SLOW = 150.0
+"""Seconds a change may take: a start of a host, a question to an exchange, the encryption, one after another."""
+
+
 class Done(Value):
     """That something was done, in words."""
 
@@ -31,11 +35,15 @@ class ListAccounts(Message[tuple[str, ...]]):
 class CreateAccount(Message[Done]):
     """Add an account: letters, digits, `_` and `-`. `Invalid` if it is there already."""
 
+    handler_limit = SLOW
+
     account_name: AccountName
 
 
 class DeleteAccount(Message[Done]):
     """Remove an account and its credentials. The first one, `master_account`, stays."""
+
+    handler_limit = SLOW
 
     account_name: AccountName
 
@@ -52,6 +60,8 @@ class AddCredential(Message[Done]):
     Keys that are there already are replaced once the new ones are known to work, and stay otherwise.
     """
 
+    handler_limit = SLOW
+
     account_name: AccountName
     connector_name: ConnectorName
     values: Credential = Field(default_factory=dict, max_length=MAX_FIELDS)
@@ -60,12 +70,16 @@ class AddCredential(Message[Done]):
 class DeleteCredential(Message[Done]):
     """Disconnect and remove the keys. Orders that rest on the exchange are left there."""
 
+    handler_limit = SLOW
+
     account_name: AccountName
     connector_name: ConnectorName
 
 
 class UpdateCredentials(Message[Done]):
     """Add or replace keys for several connectors; the first that is refused ends it."""
+
+    handler_limit = SLOW
 
     account_name: AccountName
     credentials: dict[ConnectorName, Credential] = Field(min_length=1, max_length=MAX_FIELDS)

@@ -13,15 +13,23 @@ MAX_PAIRS = 200
 """Pairs that one question may name."""
 
 
+SLOW = 60.0
+"""Seconds a question to the catalogue may take: the host for public data may have to start first."""
+
+
 # The catalogue
 
 
 class ListConnectors(Message[tuple[str, ...]]):
     """Every connector a credential can be added for."""
 
+    handler_limit = SLOW
+
 
 class GetConfigMap(Message[dict[str, Any]]):
     """The fields of a connector's credential, by name: `type`, `required`, and `default` if there is one."""
+
+    handler_limit = SLOW
 
     connector_name: Name
 
@@ -46,6 +54,8 @@ class TradingRule(Value):
 class GetTradingRules(Message[dict[str, TradingRule]]):
     """Trading rules by pair, of some pairs or of all."""
 
+    handler_limit = SLOW
+
     connector_name: Name
     trading_pairs: tuple[str, ...] | None = Field(default=None, max_length=MAX_PAIRS)
 
@@ -60,6 +70,8 @@ class OrderTypes(Value):
 class GetOrderTypes(Message[OrderTypes]):
     """The order types a connector supports."""
 
+    handler_limit = SLOW
+
     connector_name: Name
 
 
@@ -72,6 +84,8 @@ class Markets(Value):
 
 class ListMarkets(Message[Markets]):
     """Every pair a connector trades."""
+
+    handler_limit = SLOW
 
     connector_name: Name
 
@@ -87,11 +101,15 @@ class ConnectorDetails(Value):
 class GetConnectorDetails(Message[ConnectorDetails]):
     """Configuration and order types of a connector."""
 
+    handler_limit = SLOW
+
     connector_name: Name
 
 
 class GetPrices(Message[dict[str, Decimal]]):
     """The last traded prices of pairs on a connector; those that it does not trade are left out."""
+
+    handler_limit = SLOW
 
     connector_name: Name
     trading_pairs: tuple[str, ...] = Field(max_length=MAX_PAIRS)
@@ -135,7 +153,11 @@ class GetConnectorStatus(Message[ConnectorStatus]):
 
 
 class WaitUntilReady(Message[None]):
-    """Answered once the connector takes orders."""
+    """Answered once the connector takes orders; `Unavailable`, saying why, after `patience` seconds."""
+
+    handler_limit = SLOW
+
+    patience: float = Field(default=20.0, ge=0, le=50)
 
 
 class ReopenConnector(Message[None]):

@@ -46,6 +46,8 @@ class CallHost(Message[Any]):
     taken on, `OutcomeUnknown` if no answer came within `timeout` seconds.
     """
 
+    handler_limit = 300.0
+
     method: str
     arguments: dict[str, Any] = Field(default_factory=dict)
     timeout: float = CALL_TIMEOUT

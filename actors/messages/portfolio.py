@@ -7,6 +7,10 @@ from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.trading import Names
 
 
+SLOW = 60.0
+"""Seconds for asking every connector, then the market."""
+
+
 class Holding(Value):
     """A token on a connector. `price` and `value` are in the quote, 0 if no price is known."""
 
@@ -24,6 +28,8 @@ type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
 class GetPortfolioState(Message[PortfolioState]):
     """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news."""
 
+    handler_limit = SLOW
+
     account_names: Names | None = None
     connector_names: Names | None = None
     refresh: bool = False
@@ -32,9 +38,13 @@ class GetPortfolioState(Message[PortfolioState]):
 class GetTokenDistribution(Message[dict[str, Any]]):
     """The share of each token in the whole, with the accounts and connectors it lies on."""
 
+    handler_limit = SLOW
+
     account_names: Names | None = None
     connector_names: Names | None = None
 
 
 class GetAccountDistribution(Message[dict[str, Any]]):
     """The share of each account and connector in the whole."""
+
+    handler_limit = SLOW

@@ -21,6 +21,9 @@ type Names = Annotated[
 type Moment = Annotated[float, Field(ge=0, lt=1e15, allow_inf_nan=False)]
 """Unix time in seconds, or in milliseconds if it is too large for that."""
 
+SLOW = 75.0
+"""Seconds an order may take: rules, an id and the order itself are asked of the host, one after another."""
+
 PAGE = 100
 MAX_PAGE = 1000
 
@@ -34,6 +37,8 @@ class PlaceOrder(Message["PlacedOrder"]):
     The amount and the price are rounded down to the exchange's steps. `Rejected` with the exchange's
     own words if it says no; if it says nothing the answer's `state` is `unresolved`.
     """
+
+    handler_limit = SLOW
 
     account_name: AccountName
     connector_name: Name
@@ -64,6 +69,8 @@ class PlacedOrder(Value):
 class CancelOrder(Message["CancelledOrder"]):
     """Cancel an order that may rest on the exchange. `NotFound` if there is no such active order."""
 
+    handler_limit = SLOW
+
     account_name: AccountName
     connector_name: Name
     client_order_id: OrderId
@@ -71,6 +78,8 @@ class CancelOrder(Message["CancelledOrder"]):
 
 class CancelOrderById(Message["CancelledOrder"]):
     """Cancel an order by its id alone; the account and connector may be named too."""
+
+    handler_limit = SLOW
 
     client_order_id: OrderId
     account_name: str | None = Field(default=None, max_length=200)
@@ -194,9 +203,13 @@ class ListTrades(_Selection, Message[ListPage[TradeView]]):
 class ListPositions(_Selection, Message[ListPage[PositionView]]):
     """Open positions, as the exchanges see them now."""
 
+    handler_limit = SLOW
+
 
 class ListFundingPayments(_Selection, Message[ListPage[dict[str, Any]]]):
     """The last funding payment of each pair that is held."""
+
+    handler_limit = SLOW
 
     trading_pair: str | None = Field(default=None, max_length=100)
 
@@ -210,6 +223,8 @@ class Confirmed(Value):
 
 class SetLeverage(Message[Confirmed]):
     """Set the leverage of a pair."""
+
+    handler_limit = SLOW
 
     account_name: AccountName
     connector_name: Name
@@ -228,12 +243,16 @@ class PositionMode(Value):
 class GetPositionMode(Message[PositionMode]):
     """The position mode of an account."""
 
+    handler_limit = SLOW
+
     account_name: AccountName
     connector_name: Name
 
 
 class SetPositionMode(Message[Confirmed]):
     """Set the position mode: `HEDGE`, or `ONEWAY` in any spelling."""
+
+    handler_limit = SLOW
 
     account_name: AccountName
     connector_name: Name
@@ -243,6 +262,8 @@ class SetPositionMode(Message[Confirmed]):
 
 class ClosePosition(Message[PlacedOrder]):
     """Close the position in a pair with a market order; `amount` closes a part of it."""
+
+    handler_limit = SLOW
 
     account_name: AccountName
     connector_name: Name
@@ -257,6 +278,10 @@ class ClosePosition(Message[PlacedOrder]):
 class GetPositions(Message[tuple[PositionView, ...]]):
     """Open positions of one connector; none on a spot connector."""
 
+    handler_limit = SLOW
+
 
 class GetLastFundingPayments(Message[tuple[dict[str, Any], ...]]):
     """The last funding payment of each pair with a position."""
+
+    handler_limit = SLOW

@@ -1,11 +1,11 @@
 """Accounts in a tree of their own: real database, real engine hosts, real simulated exchange."""
 
 import asyncio
+import itertools
 import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from aviary.actors.core.system import System
 from aviary.actors.database import Database
 from aviary.actors.engine_host import EngineHost
 from aviary.actors.messages.accounts import AddCredential, CreateAccount
-from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus, WaitUntilReady
+from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus
 from aviary.actors.messages.database import Transact
 from aviary.actors.messages.engine import GetHost
 from aviary.actors.messages.sandbox import SandboxInfo
@@ -28,6 +28,7 @@ from aviary.actors.template import TemplateKeeper
 from aviary.actors.trading_desk import TradingDesk
 from aviary.persistence.orders import Order
 from aviary.persistence.repositories import Repositories
+from aviary.sandbox.testing import SandboxProcess
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.families.accounts import AccountFamily
@@ -38,6 +39,38 @@ from pydantic import SecretStr
 PASSWORD = SecretStr("config password")
 PATIENCE = 25.0
 QUICK = Backoff(first=0.05, cap=1.0)
+NUMBERS = itertools.count(1)
+
+
+class Exchange:
+    """The simulated exchange, for tests that are not coroutines."""
+
+    def __init__(self, process: SandboxProcess, runner: asyncio.Runner) -> None:
+        self.process = process
+        self.url = process.url
+        self._runner = runner
+
+    def key(self) -> str:
+        """A key nobody has used."""
+        return f"sandbox-{next(NUMBERS)}-key"
+
+    def orders(self, key: str, *, open_only: bool = False) -> list[dict[str, Any]]:
+        return self._runner.run(self.process.orders(key, open_only=open_only))
+
+    def faults(self, kind: str, seconds: float = 0, **parameters: Any) -> None:
+        self._runner.run(self.process.faults(kind, seconds, **parameters))
+
+    def clear_faults(self) -> None:
+        self._runner.run(self.process.clear_faults())
+
+    def kill(self) -> None:
+        self._runner.run(self.process.kill())
+
+    def start_again(self) -> None:
+        self._runner.run(self.process.restart_same_port())
+
+    def order_ids(self, key: str, *, open_only: bool = True) -> set[str]:
+        return {order["client_order_id"] for order in self.orders(key, open_only=open_only)}
 
 
 class World:
@@ -115,20 +148,15 @@ class World:
         return f"accounts/{account}/{connector}"
 
     def wait_until_ready(self, address: str, timeout: float = PATIENCE) -> None:
-        async def ready() -> None:
-            async with asyncio.timeout(timeout):
-                while self.system.cell(address) is None:
-                    await asyncio.sleep(0.02)
-                while True:
-                    # A connector that is replaced meanwhile owes its answer no more.
-                    try:
-                        await self.system.ask(address, WaitUntilReady(), timeout=timeout)
-                    except Exception:
-                        await asyncio.sleep(0.02)
-                    else:
-                        return
-
-        self.run(ready(), timeout + 5)
+        """Wait until a connector takes orders, be it this incarnation or a later one."""
+        ready = threading.Event()
+        end = self.system.bus.subscribe(f"{address}/phase", lambda _t, phase: phase == "ready" and ready.set())
+        try:
+            if self.system.cell(address) is not None and self.status(address).phase == "ready":
+                return
+            assert ready.wait(timeout), f"{address} was not ready within {timeout} s"
+        finally:
+            end()
 
     def place(self, account: str, price: str | None = "20000", side: str = "BUY", **changes: Any) -> PlacedOrder:
         fields: dict[str, Any] = {
@@ -184,7 +212,3 @@ class World:
                 heard.wait(min(left, 0.5))
         finally:
             end()
-
-
-def amounts(orders: list[dict[str, Any]]) -> list[Decimal]:
-    return sorted(Decimal(order["amount"]) for order in orders)

@@ -1,47 +1,12 @@
 """Neighbours of the accounts: one simulated exchange and one tree for all tests, an account for each."""
 
 import asyncio
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from account_world import World
-from aviary.sandbox.testing import SandboxProcess, running_sandbox
-
-_numbers = itertools.count(1)
-
-
-class Exchange:
-    """The simulated exchange, for tests that are not coroutines."""
-
-    def __init__(self, process: SandboxProcess, runner: asyncio.Runner) -> None:
-        self.process = process
-        self.url = process.url
-        self._runner = runner
-
-    def key(self) -> str:
-        """A key nobody has used."""
-        return f"sandbox-{next(_numbers)}-key"
-
-    def orders(self, key: str, *, open_only: bool = False) -> list[dict[str, Any]]:
-        return self._runner.run(self.process.orders(key, open_only=open_only))
-
-    def faults(self, kind: str, seconds: float = 0, **parameters: Any) -> None:
-        self._runner.run(self.process.faults(kind, seconds, **parameters))
-
-    def clear_faults(self) -> None:
-        self._runner.run(self.process.clear_faults())
-
-    def kill(self) -> None:
-        self._runner.run(self.process.kill())
-
-    def start_again(self) -> None:
-        self._runner.run(self.process.restart_same_port())
-
-    def order_ids(self, key: str, *, open_only: bool = True) -> set[str]:
-        return {order["client_order_id"] for order in self.orders(key, open_only=open_only)}
+from account_world import NUMBERS, Exchange, World
+from aviary.sandbox.testing import running_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +34,7 @@ def world(session_world: World, exchange: Exchange) -> Iterator[World]:
 
 @pytest.fixture
 def account() -> str:
-    return f"desk-{next(_numbers)}"
+    return f"desk-{next(NUMBERS)}"
 
 
 @pytest.fixture

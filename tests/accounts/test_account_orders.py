@@ -3,10 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from account_world import World
+from account_world import Exchange, World
 from aviary.actors.core.refusal import Invalid, NotFound, Rejected
 from aviary.actors.messages.trading import ListActiveOrders, ListTrades, SearchOrders
-from conftest import Exchange
 
 pytestmark = pytest.mark.whole
 
