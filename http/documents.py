@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -38,14 +39,17 @@ SWAGGER_START = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui",
 REDOC = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Aviary: reference</title><link rel="icon" href="data:,"></head>
 <body style="margin:0"><div id="redoc"></div>
-<script src="/redoc/assets/redoc.standalone.js"></script><script src="/redoc/assets/start.js"></script></body></html>
+<script type="module" src="/redoc/assets/start.js"></script></body></html>
 """
 
-REDOC_START = """Redoc.init("/openapi.json", {disableSearch: true, hideLoading: true,
+REDOC_START = """import { init } from "/redoc/assets/redoc.standalone.js";
+init("/openapi.json", {disableSearch: false, hideLoading: true,
   theme: {typography: {fontFamily: "sans-serif", headings: {fontFamily: "sans-serif"}}}},
   document.getElementById("redoc"));
 """
-# Its search builds an index in a worker made of a blob, and its "powered by" picture comes from outside.
+
+LOGOS = re.compile(rb"https://cdn\.redoc\.ly/redoc/logo-mini(?:-full)?\.svg")
+"""What ReDoc would fetch from its makers' host; the package ships the picture."""
 
 
 def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tuple[Page, ...]:
@@ -57,11 +61,12 @@ def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tupl
     served = {
         "/docs": ("text/html", policy, SWAGGER.encode),
         "/docs/assets/start.js": (javascript, DAY, SWAGGER_START.encode),
-        "/docs/assets/swagger-ui.css": ("text/css", DAY, reader(swagger / "css" / "swagger-ui.css")),
-        "/docs/assets/swagger-ui-bundle.js": (javascript, DAY, reader(swagger / "js" / "swagger-ui-bundle.js")),
+        "/docs/assets/swagger-ui.css": ("text/css", DAY, (swagger / "css" / "swagger-ui.css").read_bytes),
+        "/docs/assets/swagger-ui-bundle.js": (javascript, DAY, (swagger / "js" / "swagger-ui-bundle.js").read_bytes),
         "/redoc": ("text/html", policy, REDOC.encode),
         "/redoc/assets/start.js": (javascript, DAY, REDOC_START.encode),
-        "/redoc/assets/redoc.standalone.js": (javascript, DAY, reader(redoc / "js" / "redoc.standalone.js")),
+        "/redoc/assets/logo.svg": ("image/svg+xml", DAY, (redoc / "images" / "redoc.svg").read_bytes),
+        "/redoc/assets/redoc.standalone.js": (javascript, DAY, lambda: redoc_script(redoc)),
         "/openapi.json": ("application/json", {}, lambda: dumps(document_of(rows, others))),
     }
     return tuple(
@@ -70,9 +75,9 @@ def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tupl
     )
 
 
-def reader(source: Traversable) -> Callable[[], bytes]:
-    """Reads a file out of an installed package."""
-    return source.read_bytes
+def redoc_script(folder: Traversable) -> bytes:
+    """ReDoc, with its picture fetched from here."""
+    return LOGOS.sub(b"/redoc/assets/logo.svg", (folder / "js" / "redoc.standalone.js").read_bytes())
 
 
 def serve(

@@ -1,0 +1,2 @@
+# A browser for the pages that show the routes.
+ensure_package chromium chromium
