@@ -94,9 +94,7 @@ class Catalogue(AsyncActor):
 
     async def _details(self, name: str) -> ConnectorDetails:
         fields, types = await asyncio.gather(self._config_map(name), self._order_types(name))
-        return ConnectorDetails(
-            name=name, config_map=fields, supported_order_types=types.supported_order_types
-        )
+        return ConnectorDetails(name=name, config_map=fields, supported_order_types=types.supported_order_types)
 
     async def _trading_rules(self, name: str, pairs: tuple[str, ...] | None) -> dict[str, TradingRule]:
         await self._known(name)

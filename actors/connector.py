@@ -359,6 +359,4 @@ class Connector(AsyncActor):
         return await question()
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
-        return await call_host(
-            self, self._host, method, limit=limit, connector_name=self._connector, **arguments
-        )
+        return await call_host(self, self._host, method, limit=limit, connector_name=self._connector, **arguments)

@@ -110,7 +110,9 @@ class ConnectorHoldings:
         """Set the leverage of a pair."""
         self._require_perpetual()
         if wanted.trading_pair not in await self._trading_rules():
-            raise Invalid(f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair")
+            raise Invalid(
+                f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair"
+            )
         await self._call("set_leverage", trading_pair=wanted.trading_pair, leverage=wanted.leverage)
         return Confirmed(
             message=f"Leverage for {wanted.trading_pair} set to {wanted.leverage} on {self._connector}"

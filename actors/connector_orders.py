@@ -289,9 +289,7 @@ class ConnectorOrders:
         counted = sum((fill.amount for fill in fills), Decimal(0))
         asked = self._asked.get(name, (0, 0.0))[0]
         complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
-        kept = (state in TERMINAL and not complete) or (
-            state not in TERMINAL and order.state == "pending_cancel"
-        )
+        kept = (state in TERMINAL and not complete) or (state not in TERMINAL and order.state == "pending_cancel")
         await self._notes.findings(order, fills, None if kept else state, facts["exchange_order_id"])
         if not complete:
             self._ask_later(name)

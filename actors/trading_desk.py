@@ -312,18 +312,14 @@ def _seconds(moment: float | None) -> float | None:
 def _states(status: str | None) -> tuple[OrderState, ...]:
     if not status:
         return ()
-    found = tuple(
-        state for state in STATES if status.upper() in {released_status(state), state.upper()}
-    )
+    found = tuple(state for state in STATES if status.upper() in {released_status(state), state.upper()})
     if not found:
         known = sorted({released_status(state) for state in STATES})
         raise Invalid(f"status: {status!r} is not one of {', '.join(known)}", "status")
     return found
 
 
-def _page[Item](
-    rows: Iterable[Item], limit: int, cursor: str | None, silent: dict[str, str]
-) -> ListPage[Item]:
+def _page[Item](rows: Iterable[Item], limit: int, cursor: str | None, silent: dict[str, str]) -> ListPage[Item]:
     everything = list(rows)
     begin = int(cursor) if cursor and cursor.isdecimal() else 0
     end = begin + limit

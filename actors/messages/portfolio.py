@@ -6,7 +6,6 @@ from typing import Any
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.trading import Names
 
-
 SLOW = 60.0
 """Seconds for asking every connector, then the market."""
 

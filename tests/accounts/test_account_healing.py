@@ -100,7 +100,9 @@ def test_a_dead_or_hung_host_is_healed_with_every_order_accounted_for(
 
     print(f"\n{number.name}: {seconds:.2f} s")
     assert world.host_pid(account) != old
-    assert {name: world.order(account, name).state for name in (kept.order_id, filled.order_id, gone.order_id)} == {
+    assert {
+        name: world.order(account, name).state for name in (kept.order_id, filled.order_id, gone.order_id)
+    } == {
         kept.order_id: "open",
         filled.order_id: "filled",
         gone.order_id: "cancelled",
@@ -166,7 +168,9 @@ def test_an_exchange_that_is_down_is_said_to_be_and_comes_back_by_itself(
     assert world.place(account).state == "open"
 
 
-def test_after_a_kill_of_the_server_no_order_is_unknown_and_none_is_doubled(exchange: Exchange, home: Path) -> None:
+def test_after_a_kill_of_the_server_no_order_is_unknown_and_none_is_doubled(
+    exchange: Exchange, home: Path
+) -> None:
     key = exchange.key()
     command = [sys.executable, str(Path(__file__).with_name("doomed_server.py")), str(home), exchange.url, key]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as doomed:
@@ -209,7 +213,11 @@ class Phases:
             assert self._news.wait_for(lambda: self._has(phase, after), 30), self._heard
 
     def _has(self, phase: str, after: str | None) -> bool:
-        heard = self._heard if after is None else self._heard[self._heard.index(after) :] if after in self._heard else []
+        heard = (
+            self._heard
+            if after is None
+            else self._heard[self._heard.index(after) :]
+            if after in self._heard
+            else []
+        )
         return phase in heard
-
-

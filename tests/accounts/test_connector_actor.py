@@ -303,7 +303,11 @@ def test_the_intent_is_on_disk_before_the_exchange_is_asked(ready: Stage) -> Non
 
 @pytest.mark.parametrize(
     ("trouble", "at_first", "at_last"),
-    [("fine", "cancelled", "cancelled"), ("lost_after", "pending_cancel", "cancelled"), ("lost_before", "pending_cancel", "cancelled")],
+    [
+        ("fine", "cancelled", "cancelled"),
+        ("lost_after", "pending_cancel", "cancelled"),
+        ("lost_before", "pending_cancel", "cancelled"),
+    ],
 )
 def test_what_became_of_a_cancel_is_found_out(ready: Stage, trouble: str, at_first: str, at_last: str) -> None:
     placed = ready.place()
@@ -343,8 +347,14 @@ def test_a_cancel_of_a_filled_order_says_so(ready: Stage) -> None:
 def test_no_order_is_taken_before_those_of_an_earlier_life_are_accounted_for(stage: Stage) -> None:
     now = stage.sim.clock.now()
     left = Order(
-        client_order_id="left", account="desk", connector="sandbox", trading_pair="BTC-USDT",
-        side="BUY", order_type="LIMIT", amount=Decimal(1), price=Decimal(100),
+        client_order_id="left",
+        account="desk",
+        connector="sandbox",
+        trading_pair="BTC-USDT",
+        side="BUY",
+        order_type="LIMIT",
+        amount=Decimal(1),
+        price=Decimal(100),
         created_at=now,
         updated_at=now,
     )
@@ -424,7 +434,10 @@ TROUBLE = st.sampled_from(["fine", "lost_before", "lost_after", "host_lost", "re
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 1000), st.lists(st.tuples(st.sampled_from(["place", "cancel", "fill", "outage", "crash"]), TROUBLE), max_size=12))
+@given(
+    st.integers(0, 1000),
+    st.lists(st.tuples(st.sampled_from(["place", "cancel", "fill", "outage", "crash"]), TROUBLE), max_size=12),
+)
 def test_whatever_goes_wrong_each_intent_has_at_most_one_order_and_nothing_is_lost(
     seed: int, steps: list[tuple[str, str]]
 ) -> None:

@@ -87,7 +87,10 @@ def test_a_credential_without_a_field_or_with_a_strange_one_is_refused(world: Wo
 
     for values, field in (
         ({"sandbox_api_key": SecretStr("sandbox")}, "sandbox_api_secret"),
-        ({"sandbox_api_key": SecretStr("a"), "sandbox_api_secret": SecretStr("b"), "more": SecretStr("c")}, "more"),
+        (
+            {"sandbox_api_key": SecretStr("a"), "sandbox_api_secret": SecretStr("b"), "more": SecretStr("c")},
+            "more",
+        ),
     ):
         with pytest.raises(Invalid) as caught:
             world.ask(REGISTRY, AddCredential(account_name=account, connector_name="sandbox", values=values))

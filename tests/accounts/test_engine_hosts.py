@@ -36,7 +36,8 @@ def restarted(system: System, address: str) -> threading.Event:
     """Set once the actor has been restarted."""
     event = threading.Event()
     system.bus.subscribe(
-        "kernel", lambda _t, e: getattr(e, "kind", "") == "restart" and e.address == address and event.set()  # type: ignore[attr-defined]
+        "kernel",
+        lambda _t, e: getattr(e, "kind", "") == "restart" and e.address == address and event.set(),  # type: ignore[attr-defined]
     )
     return event
 
@@ -44,7 +45,9 @@ def restarted(system: System, address: str) -> threading.Event:
 def test_without_a_template_a_host_starts_cold_and_works(world: World, account: str) -> None:
     name = start(world, account, template=None)
 
-    answer = world.ask(name, CallHost(method="order_types", arguments={"connector_name": "sandbox"}, timeout=60), 60)
+    answer = world.ask(
+        name, CallHost(method="order_types", arguments={"connector_name": "sandbox"}, timeout=60), 60
+    )
 
     assert "LIMIT" in answer
     stop(world, name)
@@ -90,7 +93,9 @@ def test_a_host_that_says_nothing_is_killed_and_replaced(
     stop(world, name)
 
 
-def test_a_host_that_grows_too_big_is_replaced(world: World, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_grows_too_big_is_replaced(
+    world: World, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_host, "MEMORY_LOOKS", 1)
     name = start(world, account, memory_limit=1 << 20)
     assert restarted(world.system, name).wait(20)

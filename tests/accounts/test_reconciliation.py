@@ -98,7 +98,9 @@ def test_every_live_order_is_in_exactly_one_place_and_every_shown_one_is_known(
     names = {one.client_order_id for one in theirs}
     assert {one.client_order_id for one in found.foreign} == names - {one.client_order_id for one in ours}
     assert not {one.client_order_id for one in found.missing} & names
-    assert set(found.doubled) == {name for name in names if [one.client_order_id for one in theirs].count(name) > 1}
+    assert set(found.doubled) == {
+        name for name in names if [one.client_order_id for one in theirs].count(name) > 1
+    }
 
 
 @given(st.decimals("0.00000001", "1000000", places=8), st.sampled_from(["0.01", "0.00001", "1", "0.5", "100"]))
@@ -158,7 +160,9 @@ def test_an_order_is_rounded_to_the_exchange_s_steps() -> None:
         ({"amount": "1e29"}, "amount"),
     ],
 )
-def test_an_order_that_the_exchange_would_refuse_is_refused_with_the_field(changes: dict[str, Any], field: str) -> None:
+def test_an_order_that_the_exchange_would_refuse_is_refused_with_the_field(
+    changes: dict[str, Any], field: str
+) -> None:
     with pytest.raises(Invalid) as caught:
         check_order(wanted(**changes), {"BTC-USDT": RULE}, {"LIMIT"}, perpetual=False)
 
@@ -178,9 +182,16 @@ def test_a_fill_s_fee_is_read(
     fees: dict[str, str], percent: str | None, token: str | None, paid: tuple[str, str | None]
 ) -> None:
     row = {
-        "trade_id": 7, "client_order_id": "a", "trading_pair": "BTC-USDT", "side": "BUY",
-        "amount": "2", "price": "100", "timestamp": 1.0,
-        "fees": fees, "fee_percent": percent, "fee_percent_token": token,
+        "trade_id": 7,
+        "client_order_id": "a",
+        "trading_pair": "BTC-USDT",
+        "side": "BUY",
+        "amount": "2",
+        "price": "100",
+        "timestamp": 1.0,
+        "fees": fees,
+        "fee_percent": percent,
+        "fee_percent_token": token,
     }
 
     fill = fill_of(row, "desk", "sandbox")
