@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from aviary.actors.core.system import System
 from aviary.config.settings import Settings
 from aviary.http.app import STREAMS, create_app
@@ -37,12 +38,19 @@ class FrontEnd:
         self.system = system
         self.client = client
         self.streams = app[STREAMS]
+        self._router = app.router
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
         """Status, decoded body and headers of an answer."""
         async with self.client.request(method, self.url + path, **more) as response:
             body = await response.read()
             return response.status, await response.json() if body else None, response.headers
+
+    async def route_of(self, method: str, path: str) -> str:
+        """The path, with placeholders, of the route that a request is given to."""
+        found = await self._router.resolve(make_mocked_request(method, path))
+        assert found.route.resource is not None, f"{method} {path} leads nowhere"
+        return found.route.resource.canonical
 
     async def bytes_of(self, text: bytes) -> bytes:
         """What the server says to exactly these bytes."""

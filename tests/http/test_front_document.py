@@ -94,6 +94,15 @@ def test_the_server_s_own_rows_make_sense() -> None:
     check_rows(ROWS)
 
 
+async def test_no_row_hides_another() -> None:
+    async with front_end(ROWS) as front:
+        for row in ROWS:
+            path = row.path
+            for name in row.placeholders:
+                path = path.replace("{" + name + "}", "7")
+            assert await front.route_of(row.method, path) == row.path
+
+
 async def test_every_row_is_in_the_document_with_security_and_problems() -> None:
     async with front_end(ROWS) as front:
         status, document, _ = await front.call("GET", "/openapi.json")
