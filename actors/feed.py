@@ -41,7 +41,7 @@ CLOSE_TIMEOUT = 2.0
 """Seconds that the host may take to close one."""
 
 CATCH_UP_LIMIT = 5.0
-"""Seconds that candles have to complete their history after a restart; then what is there has to do."""
+"""Seconds that candles have to complete their history after a start; then what is there has to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,7 @@ class Feed(AsyncActor):
         self._data: dict[str, Any] | None = None
         self._refused = False
         self._arrived = asyncio.Event()
+        self._whole = asyncio.Event()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard_at: float | None = None
         self._began_at = self.clock.monotonic()
@@ -258,18 +259,18 @@ class Feed(AsyncActor):
         self._data = data = orjson.loads(payload)
         self._hear(data.get("timestamp") or self.clock.now())
         self._arrived.set()
+        if self._key.kind != "candles" or data.get("complete"):
+            self._whole.set()
         if self._resumes:
-            if self._catches_up(data):
+            if not self._whole.is_set() and self._catch_up_time() > 0:
+                # Who is told of the gap asks for the candles in it: they must be there by then.
                 return
             self._resumes = False
             self._publish("gap")
         self._publish("update", payload)
 
-    def _catches_up(self, data: Mapping[str, Any]) -> bool:
-        # Who is told of the gap asks for the candles in it: they must be there by then.
-        if self._key.kind != "candles" or data.get("complete"):
-            return False
-        return self.clock.monotonic() - self._began_at < CATCH_UP_LIMIT
+    def _catch_up_time(self) -> float:
+        return self._began_at + CATCH_UP_LIMIT - self.clock.monotonic()
 
     def _take_status(self, payload: bytes) -> None:
         status = orjson.loads(payload)
@@ -328,6 +329,9 @@ class Feed(AsyncActor):
             await self._await_opening()
         else:
             await self._await_data(query.wait)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(query.wait, max(0.0, self._catch_up_time()))):
+                    await self._whole.wait()
         arguments: dict[str, Any] = {"topic": self._topic}
         if query.depth is not None:
             arguments["depth"] = query.depth

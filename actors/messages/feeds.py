@@ -128,7 +128,8 @@ class GetFeedHistory(Message[dict[str, Any]]):
     """Query, to a feed: all that its host remembers: every candle, the recent trades, `depth` levels of a book.
 
     It is the payload of an event with `age`, in seconds since the exchange was heard, and `stale` added.
-    Waited for like `GetFeed`, but for trades: there may be none.
+    Waited for like `GetFeed`, but for trades: there may be none. New candles get some seconds of `wait` to
+    be all there; `complete` tells whether they are.
     """
 
     depth: int | None = None

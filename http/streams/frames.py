@@ -22,7 +22,7 @@ class FeedFrames:
 
     def __init__(self, key: FeedKey, name: str, depth: int, records: int, clock: Clock, *, documented: bool) -> None:
         self.last_at: float | None = None
-        """Unix seconds of the last event that was taken."""
+        """Unix seconds of the snapshot or the last event that was taken."""
         self._key = key
         self._name = name
         self._depth = depth
@@ -74,6 +74,7 @@ class FeedFrames:
 
     def first(self, subscription: Subscription, data: dict[str, Any]) -> bytes | None:
         """The snapshot that begins a subscription, or follows a gap; `None` if there is nothing to show."""
+        self.last_at = self._clock.now()
         match self._key.kind:
             case "candles":
                 self._remember(data.get("candles", ()))

@@ -214,3 +214,27 @@ def test_a_question_that_comes_while_the_feed_is_down_is_answered_by_its_next_li
     world.say_book(bids=[[42.0, 1.0]])
 
     assert world.sim.run(asked).data["bids"] == [[42.0, 1.0]]
+
+
+def test_candles_are_given_when_they_are_all_there_or_after_a_moment(world: World) -> None:
+    address = world.open(CANDLES)
+    world.exchange.memory[f"feed/{CANDLES.path}"] = {"candles": [1], "complete": False}
+    world.say(CANDLES, candles=[1], complete=False)
+    began = world.sim.clock.now()
+    asked = world.sim.loop.create_task(world.asking(address, GetFeedHistory()))
+    world.sim.advance(1.0)
+    world.exchange.memory[f"feed/{CANDLES.path}"] = {"candles": [1, 2], "complete": True}
+    world.say(CANDLES, candles=[1, 2], complete=True)
+    assert world.sim.run(asked)["candles"] == [1, 2]
+    assert world.sim.clock.now() - began == pytest.approx(1.0, abs=0.1)
+
+
+def test_candles_that_never_get_complete_are_given_as_they_are(world: World) -> None:
+    address = world.open(CANDLES)
+    world.exchange.memory[f"feed/{CANDLES.path}"] = {"candles": [1], "complete": False}
+    world.say(CANDLES, candles=[1], complete=False)
+    began = world.sim.clock.now()
+
+    assert world.ask(address, GetFeedHistory())["candles"] == [1]
+
+    assert world.sim.clock.now() - began < 6
