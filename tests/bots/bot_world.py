@@ -21,7 +21,7 @@ from aviary.actors.core.system import System
 from aviary.actors.database import Database
 from aviary.actors.engine.launch import Job, Template, launch
 from aviary.actors.engine.launch import OnBorn as OnProcessBorn
-from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot
+from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot, ListBots, StartBot
 from aviary.actors.messages.broker import GetBroker, GetLink
 from aviary.actors.messages.strategies import SaveConfig
 from aviary.actors.mqtt_link import MqttLink
@@ -114,6 +114,11 @@ def quotes(connector: str = "sandbox", **changes: Any) -> dict[str, Any]:
         "time_limit": 36000,
         **changes,
     }
+
+
+def key_of(bot: str) -> str:
+    """The exchange key of a bot that has an account of its own."""
+    return f"sandbox{bot}"
 
 
 class World:
@@ -214,7 +219,8 @@ class World:
 
     def add_account(self, name: str = "desk", key: str = KEY) -> None:
         """Write an account with keys for both markets of the simulated exchange."""
-        write_account(self.bots / "credentials" / name, {"sandbox": key, "sandbox_perpetual": key})
+        if not (self.bots / "credentials" / name).exists():
+            write_account(self.bots / "credentials" / name, {"sandbox": key, "sandbox_perpetual": key})
 
     def deploy(self, name: str, *controllers: dict[str, Any], account: str = "desk") -> None:
         """Save the controllers' configurations and deploy a bot that runs them."""
@@ -225,6 +231,19 @@ class World:
             instance_name=name, credentials_profile=account, controllers_config=names, exact_name=True
         )
         self.ask("bot-registry", message)
+
+    def have(self, name: str, *controllers: dict[str, Any]) -> int:
+        """Make sure that a bot runs, on an account and a key of its own, with two orders a side; its process."""
+        known = self.ask("bot-registry", ListBots())
+        if name not in known:
+            self.add_account(name, key_of(name))
+            self.deploy(name, *controllers, account=name)
+        elif known[name].state == "stopped":
+            self.ask("bot-registry", StartBot(bot_name=name))
+        pid = self.wait_until(name, lambda status: status.state == "running").pid
+        self.wait_for_orders(4 * len(controllers), key_of(name))
+        assert pid is not None
+        return pid
 
     def status(self, name: str) -> BotStatus:
         """A bot's status."""

@@ -6,15 +6,15 @@ import signal
 import orjson
 from aviary.actors.messages.bots import FindBot, StartBot, StopBot
 from aviary.actors.messages.broker import GetBroker
-from bot_world import BROKEN, KEY, World, processes_in, quotes
+from bot_world import BROKEN, World, key_of, processes_in, quotes
+
+FIRST = (quotes(), quotes("sandbox_perpetual", id="futures"))
+"""Two orders a side on each market."""
 
 
 def test_after_kill_9_a_bot_quotes_again_and_not_twice(world: World) -> None:
-    began = world.system.clock.monotonic()
-    world.deploy("first", quotes(), quotes("sandbox_perpetual", id="futures"))
-    world.wait_until("first", lambda s: s.state == "running")
-    before = {order["client_order_id"] for order in world.wait_for_orders(8)}
-    print(f"\nquoting {world.system.clock.monotonic() - began:.2f} s after the deployment")
+    world.have("first", *FIRST)
+    before = {order["client_order_id"] for order in world.wait_for_orders(8, key_of("first"))}
 
     for _ in range(3):
         pid = world.status("first").pid
@@ -22,7 +22,7 @@ def test_after_kill_9_a_bot_quotes_again_and_not_twice(world: World) -> None:
         began = world.system.clock.monotonic()
         os.kill(pid, signal.SIGKILL)
         world.wait_until("first", lambda s, pid=pid: s.pid not in {None, pid} and s.state == "running")
-        after = {order["client_order_id"] for order in world.wait_for_orders(8)}
+        after = {order["client_order_id"] for order in world.wait_for_orders(8, key_of("first"))}
         print(f"quoting again {world.system.clock.monotonic() - began:.2f} s after kill -9")
 
         assert not before & after
@@ -53,8 +53,7 @@ def test_killed_in_the_middle_of_placing_orders_it_leaves_none_behind(world: Wor
 
 
 def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:
-    pid = world.wait_until("first", lambda s: s.state == "running").pid
-    assert pid is not None
+    pid = world.have("first", *FIRST)
     began = world.system.clock.monotonic()
 
     os.kill(pid, signal.SIGSTOP)
@@ -64,7 +63,7 @@ def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:
         f"\nquoting again {world.system.clock.monotonic() - began:.2f} s after SIGSTOP (limit {world.patience.silence} s)"
     )
     assert "hung: not a word for" in world.failure_of("first")
-    world.wait_for_orders(8)
+    world.wait_for_orders(8, key_of("first"))
 
 
 def test_a_bot_that_cannot_start_backs_off_and_says_why(world: World) -> None:
@@ -80,8 +79,10 @@ def test_a_bot_that_cannot_start_backs_off_and_says_why(world: World) -> None:
 
 
 def test_running_bots_are_adopted_by_the_next_server_and_stopped_ones_stay_stopped(world: World) -> None:
-    pid = world.wait_until("first", lambda s: s.state == "running").pid
-    orders = {order["client_order_id"] for order in world.wait_for_orders(8)}
+    pid = world.have("first", *FIRST)
+    orders = {order["client_order_id"] for order in world.open_orders(key_of("first"))}
+    world.have("resting", quotes())
+    world.ask("bot-registry", StopBot(bot_name="resting", async_backend=False), 60)
 
     world.kill_tree()
     world.start_tree()
@@ -89,12 +90,13 @@ def test_running_bots_are_adopted_by_the_next_server_and_stopped_ones_stay_stopp
     status = world.wait_until("first", lambda s: s.state == "running" and s.recently_active)
     assert status.pid == pid
     assert len(processes_in(world.folders.of("first"))) == 1
-    assert {order["client_order_id"] for order in world.open_orders()} == orders
-    assert world.status("busy").state == "stopped"
+    assert {order["client_order_id"] for order in world.open_orders(key_of("first"))} == orders
+    assert world.status("resting").state == "stopped"
+    assert not processes_in(world.folders.of("resting"))
 
 
 def test_the_broker_is_restarted_and_bots_talk_again(world: World) -> None:
-    pid = world.wait_until("first", lambda s: s.state == "running").pid
+    pid = world.have("first", *FIRST)
     broker = world.ask("broker/server", GetBroker())
 
     os.kill(broker.pid, signal.SIGKILL)
@@ -109,6 +111,7 @@ def test_the_broker_is_restarted_and_bots_talk_again(world: World) -> None:
 
 
 def test_commands_reach_the_bot_and_a_stop_leaves_no_order(world: World) -> None:
+    world.have("first", *FIRST)
     config = world.command("first", "config", {"params": []})
     history = world.command("first", "history", {"async_backend": False})
     assert config["status"] == history["status"] == 200
@@ -120,12 +123,12 @@ def test_commands_reach_the_bot_and_a_stop_leaves_no_order(world: World) -> None
     print(f"\nstopped after {world.system.clock.monotonic() - began:.2f} s: {answer}")
     assert answer["state"] == "stopped"
     assert answer["orders_left"] == 0
-    assert not world.open_orders(KEY)
+    assert not world.open_orders(key_of("first"))
     assert not processes_in(world.folders.of("first"))
     report = orjson.loads((world.folders.of("first") / "data" / "launch.json").read_bytes())
     assert report["stage"] == "stopped"
 
     world.ask("bot-registry", StartBot(bot_name="first"))
     world.wait_until("first", lambda s: s.state == "running")
-    world.wait_for_orders(8)
+    world.wait_for_orders(8, key_of("first"))
     assert world.ask("bot-registry", FindBot(bot_name="first")).orders_left is None

@@ -9,13 +9,10 @@ from bot_world import World, quotes
 
 
 def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(world: World) -> None:
-    world.add_account("cut", "sandboxcut")
-    world.deploy("cut", quotes(), account="cut")
-    pid = world.wait_until("cut", lambda s: s.state == "running").pid
-    before = {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
-    assert pid is not None
+    pid = world.have("cut", quotes())
+    before = {order["client_order_id"] for order in world.open_orders("sandboxcut")}
 
-    world.run(world.sandbox.faults("http_5xx", 6, market="spot", key="sandboxcut"))
+    world.run(world.sandbox.faults("http_5xx", 3, market="spot", key="sandboxcut"))
     os.kill(pid, signal.SIGKILL)
     settling = world.wait_until("cut", lambda s: s.state == "settling")
 
@@ -38,6 +35,7 @@ def test_an_order_whose_answer_was_lost_does_not_stay_beside_its_replacement(wor
 
 
 def test_events_and_notices_arrive(world: World) -> None:
+    world.have("cut", quotes())
     heard: list[tuple[str, Message[None]]] = []
     unsubscribe = world.system.bus.subscribe("bots/cut/", lambda topic, event: heard.append((topic, event)))  # type: ignore[arg-type]
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Desk:
         self.kind = kind
         self.system = System.live()
         self.bot: mqtt.Client | None = None
+        self.over = threading.Event()
 
     def start(self) -> BrokerInfo:
         branch = SupervisorSpec(
@@ -67,7 +69,6 @@ class Desk:
 
         def greet(*_: Any) -> None:
             bot.subscribe("hbot/echo/status", 1)
-            bot.publish("hbot/echo/hb", '{"ts": NaN}')
 
         bot.on_connect = greet
         bot.on_message = answer
@@ -75,6 +76,12 @@ class Desk:
         bot.connect(info.host, info.port)
         bot.loop_start()
         self.bot = bot
+
+        def beat() -> None:
+            while not self.over.wait(0.2):
+                bot.publish("hbot/echo/hb", '{"ts": NaN}')
+
+        threading.Thread(target=beat, daemon=True).start()
 
     def call(self, number: int) -> dict[str, Any]:
         call = CallBot(bot="echo", command="status", data={"number": number}, timeout=15)
@@ -95,6 +102,7 @@ class Desk:
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "broker", request.param)
     yield desk
+    desk.over.set()
     if desk.bot is not None:
         desk.bot.disconnect()
         desk.bot.loop_stop()
