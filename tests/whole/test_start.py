@@ -17,6 +17,8 @@ def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path) 
         "PORT": "0",
         "SANDBOX": "false",
         "TEMPLATE": "false",
+        "BROKER_HOST": "127.0.0.1",
+        "BROKER_PORT": "1",
     }
     process = subprocess.Popen(
         [sys.executable, str(ENTRY), "run"],
