@@ -57,7 +57,8 @@ class World:
 
     def __init__(self) -> None:
         self.opened: list[FeedKey] = []
-        self.slow: asyncio.Event | None = None
+        self.delay = 0.0
+        """Seconds that opening a feed takes."""
         feeds = SupervisorSpec(children=tuple(ChildSpec(key.name, self._make(key)) for key in ALL))
         self.children = (
             ChildSpec(REGISTRY, lambda: Probe(self._open)),
@@ -68,7 +69,8 @@ class World:
     def _make(key: FeedKey) -> Any:
         return lambda: feed(key)
 
-    def _open(self, message: Any) -> str:
+    async def _open(self, message: Any) -> str:
+        await asyncio.sleep(self.delay)
         assert isinstance(message, OpenFeed)
         if message.key not in ALL:
             raise NotFound(f"Trading pair '{message.key.trading_pair}' appears to be invalid")
@@ -139,12 +141,14 @@ async def test_a_book_that_did_not_change_is_not_sent_again() -> None:
         await client.hear()
         await client.ask(**SUBSCRIBE, type="order_book")
         await client.hear()
-        publish(front, BOOK, FIRST_BOOK)
-        publish(front, TICKER, {"last": 1.0})
         await client.ask(**SUBSCRIBE, type="ticker")
+        publish(front, TICKER, {"last": 1.0})
+        await client.hear("ticker")
+        publish(front, BOOK, FIRST_BOOK)
         publish(front, TICKER, {"last": 2.0})
 
-        assert (await client.hear())["type"] == "ticker"
+        # The book would be due before the ticker.
+        assert (await client.hear())["data"] == {"last": 2.0}
 
 
 async def test_every_trade_is_sent() -> None:
@@ -255,23 +259,16 @@ async def test_the_answer_to_a_request_is_the_next_frame_whatever_the_feeds_do()
     async with front_end((), *world.children) as front, front.socket(RELEASED) as client:
         await client.hear()
         await client.ask(**SUBSCRIBE, type="trades")
-        flood = asyncio.ensure_future(_flood(front))
-        for _ in range(5):
-            await client.hear("trades")
-            # What was on its way is read first; then nothing comes between request and answer.
-            answer = await client.ask(**SUBSCRIBE, type="order_book")
-            while answer["type"] == "trades":
-                answer = await client.hear()
-            assert answer["type"] == "subscribed"
-            assert (await client.hear("order_book"))["type"] == "order_book"
-        flood.cancel()
-
-
-async def _flood(front: FrontEnd) -> None:
-    trade = {"price": 1.0, "amount": 1.0, "side": "buy", "timestamp": 5.0}
-    while True:
+        trade = {"price": 1.0, "amount": 1.0, "side": "buy", "timestamp": 5.0}
         publish(front, TRADES, {"trades": [trade]})
-        await asyncio.sleep(0.001)
+        await client.hear("trades")
+
+        world.delay = 0.5
+        publish(front, TRADES, {"trades": [trade]})
+        answer = await client.ask(**SUBSCRIBE, type="order_book")
+
+        assert answer["type"] == "subscribed"
+        assert {(await client.hear())["type"], (await client.hear())["type"]} == {"trades", "order_book"}
 
 
 BAD_FRAMES = [
