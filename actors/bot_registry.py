@@ -140,10 +140,7 @@ class BotRegistry(AsyncActor):
     # Deploying
 
     async def _deploy_controllers(self, message: DeployControllers) -> dict[str, Any]:
-        configs = {}
-        for given in message.controllers_config:
-            name = given.removesuffix(".yml")
-            configs[f"{name}.yml"] = await asyncio.to_thread(self._strategies.read_config, "controller", name)
+        configs = await asyncio.to_thread(self._strategies.controllers_for_deployment, message.controllers_config)
         name = self._name(message.instance_name, exact=message.exact_name)
         script = {
             "script_file_name": f"{LOADER}.py",
@@ -171,12 +168,10 @@ class BotRegistry(AsyncActor):
         file = file.removesuffix(".py")
         if file not in await asyncio.to_thread(self._strategies.list_sources, self._strategies.scripts):
             raise NotFound(f"Script '{file}' not found")
-        configs = {}
-        for given in script.get("controllers_config") or ():
-            config = str(given).removesuffix(".yml")
-            if "/" in config or config.startswith("."):
-                raise Invalid(f"not the name of a configuration: {config!r}", "script_config")
-            configs[f"{config}.yml"] = await asyncio.to_thread(self._strategies.read_config, "controller", config)
+        named = [str(each) for each in script.get("controllers_config") or ()]
+        if any("/" in each or each.startswith(".") for each in named):
+            raise Invalid("not names of configurations: controllers_config", "script_config")
+        configs = await asyncio.to_thread(self._strategies.controllers_for_deployment, named)
         name = self._name(message.instance_name, exact=message.exact_name)
         spec = self._spec(message, f"{name}.yml", {**script, "script_file_name": f"{file}.py"}, configs)
         await self._deploy(name, spec, "script", file, message)

@@ -6,6 +6,7 @@ Nothing here is imported or run: uploaded code is text.
 import ast
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,27 @@ class StrategyFiles:
             else:
                 values.setdefault("id", path.stem)
             found.append(values)
+        return found
+
+    def controllers_for_deployment(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Configurations by file name, each of a controller that exists and with an id of its own.
+
+        `NotFound` or `Invalid` for what a bot could not start with.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        ids: set[str] = set()
+        for name in names:
+            stem = name.removesuffix(".yml")
+            values = self.read_config("controller", stem)
+            kind, controller = str(values.get("controller_type")), str(values.get("controller_name"))
+            if kind not in CONTROLLER_TYPES or not controller.isidentifier():
+                raise Invalid(f"Configuration '{stem}' names no controller", "controllers_config")
+            if not (self.controllers / kind / f"{controller}.py").exists():
+                raise NotFound(f"Controller '{controller}' not found in '{kind}'")
+            if str(values.get("id")) in ids:
+                raise Invalid(f"two controllers have the id {values.get('id')!r}", "controllers_config")
+            ids.add(str(values.get("id")))
+            found[f"{stem}.yml"] = values
         return found
 
     def write_config(self, kind: StrategyKind, name: str, values: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ class DeployControllers(Message[dict[str, Any]]):
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName
-    credentials_profile: str = "master_account"
+    credentials_profile: FileStem = "master_account"
     controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100)]
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
     max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
@@ -132,7 +132,7 @@ class DeployScript(Message[dict[str, Any]]):
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName
-    credentials_profile: str = "master_account"
+    credentials_profile: FileStem = "master_account"
     script: FileStem | None = None
     script_config: FileStem | None = None
     image: str = "hummingbot/hummingbot:latest"
@@ -149,7 +149,7 @@ class DeployBot(Message[dict[str, Any]]):
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName | None = None
-    credentials_profile: str = "master_account"
+    credentials_profile: FileStem = "master_account"
     controller: FileStem | None = None
     controllers_config: Annotated[tuple[FileStem, ...], Field(max_length=100)] = ()
     script: FileStem | None = None

@@ -93,6 +93,8 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
         GetController(controller_type="generic", controller_name=name)
     with pytest.raises(ValidationError):
         DeployBot(instance_name=name, controllers_config=("x",))
+    with pytest.raises(ValidationError):
+        DeployBot(credentials_profile=name, controllers_config=("x",))
 
 
 def test_configurations_are_saved_listed_and_deleted(world: World) -> None:
@@ -111,7 +113,15 @@ def test_a_deployment_without_keys_or_account_or_configuration_is_refused_and_le
     def deploy(**fields: Any) -> Any:
         return world.ask("bot-registry", DeployBot(instance_name="nobody", **fields))
 
-    ask(world, SaveConfig(kind="controller", config_name="elsewhere", config={"connector_name": "kraken"}))
+    kraken = {"connector_name": "kraken", "controller_type": "market_making", "controller_name": "pmm_simple"}
+    ask(world, SaveConfig(kind="controller", config_name="elsewhere", config=kraken))
+    ask(world, SaveConfig(kind="controller", config_name="empty", config={}))
+    unknown = {"controller_type": "generic", "controller_name": "nosuch"}
+    ask(world, SaveConfig(kind="controller", config_name="unknown", config=unknown))
+    with pytest.raises(Invalid, match="'empty' names no controller"):
+        deploy(controllers_config=("empty",), credentials_profile="desk")
+    with pytest.raises(NotFound, match="Controller 'nosuch' not found in 'generic'"):
+        deploy(controllers_config=("unknown",), credentials_profile="desk")
     with pytest.raises(NotFound, match="Configuration 'nosuch' not found"):
         deploy(controllers_config=("nosuch",), credentials_profile="desk")
     with pytest.raises(NotFound, match="Account 'nosuch' not found"):
