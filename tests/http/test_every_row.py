@@ -1,0 +1,96 @@
+"""What holds for every row of the server, whatever stands behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aviary.http.routes.all import ROWS
+from front_end import front_end
+
+if TYPE_CHECKING:
+    from aviary.http.routing import Row
+
+NASTY: tuple[Any, ...] = (
+    None,
+    "",
+    "..",
+    "../../etc/passwd",
+    "a/b",
+    "\u0000",
+    "\u202e{0}%s${x}",
+    "x" * 1000,
+    "NaN",
+    "1e400",
+    "-1",
+    -1,
+    0,
+    1e308,
+    10**18,
+    10**30,
+    True,
+    [],
+    [[[]]],
+    {},
+    {"a": {"b": [None]}},
+)
+
+REFUSED = {400, 403, 404, 409, 413, 422, 429, 503}
+"""Nothing stands behind the rows in these tests: what is not refused as nonsense finds nobody."""
+
+
+def filled(row: Row, value: str) -> str:
+    path = row.path
+    for name in row.placeholders:
+        path = path.replace("{" + name + "}", value)
+    return path
+
+
+def sent_names(row: Row) -> list[str]:
+    sent_as = {field: name for name, field in row.names.items()}
+    return [sent_as.get(field, field) for field in row.message.model_fields if field not in row.fixed]
+
+
+async def test_every_row_asks_for_the_password_unless_it_is_open() -> None:
+    async with front_end(ROWS) as front:
+        del front.client.headers["Authorization"]
+        for row in ROWS:
+            if not row.open:
+                assert (await front.call(row.method, filled(row, "a")))[0] == 401
+
+
+async def test_every_name_in_a_path_is_checked() -> None:
+    async with front_end(ROWS) as front:
+        for row in ROWS:
+            for value in ("..%2f..%2fx", "a%00b", "%0a", "x" * 300) if row.placeholders else ():
+                status, body, _ = await front.call(row.method, filled(row, value), json={})
+                assert status == 422, (row.method, row.path, value)
+                assert body["detail"][0]["loc"] == ["path", row.placeholders[0]]
+
+
+async def test_every_body_must_be_json_and_small() -> None:
+    async with front_end(ROWS) as front:
+        for row in ROWS:
+            if row.takes_body:
+                status, body, _ = await front.call(row.method, filled(row, "a"), data=b'{"a": ')
+                assert (status, body["detail"][0]["type"]) == (422, "json_invalid"), row.path
+                big = io.BytesIO(b" " * 1_100_000)
+                assert (await front.call(row.method, filled(row, "a"), data=big))[0] == 413, row.path
+
+
+@pytest.mark.parametrize("value", NASTY, ids=lambda value: repr(value)[:20])
+async def test_no_nasty_value_in_any_field_is_more_than_a_refusal(value: Any) -> None:
+    async with front_end(ROWS) as front:
+        for row in ROWS:
+            names = sent_names(row)
+            text = value if isinstance(value, str) else json.dumps(value)
+            query = {name: text for name in names if not row.takes_body or name in row.query}
+            bodies: list[Any] = [dict.fromkeys(names, value), value] if row.takes_body else [None]
+            for body in bodies:
+                more = {} if body is None else {"json": body}
+                status, answer, _ = await front.call(row.method, filled(row, "7"), params=query, **more)
+                assert status in REFUSED, (row.method, row.path, body, answer)
+                assert "detail" in answer
+        assert front.system.statistics().crashes == 0
