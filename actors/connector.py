@@ -57,7 +57,7 @@ lost in there."""
 CONNECT_LIMIT = 60.0
 """Seconds an exchange may be out of reach before the connector is built anew, in case the fault is its own."""
 
-ALARM_AFTER = 5.0
+ALARM_AFTER = 10.0
 """Seconds without service that raise an alarm."""
 
 DEAF_AFTER = 3
@@ -216,12 +216,12 @@ class Connector(AsyncActor):
         while self._host_ready and not self._reopen:
             try:
                 await self._orders.restore()
-                result = await self._orders.compare(always=False)
-                self._foreign = result.foreign
+                result = await self._orders.compare()
+                self._foreign = self._foreign if result.foreign is None else result.foreign
                 if not result.unanswered:
                     return
                 self._reason = f"the exchange said nothing about {result.unanswered} orders"
-            except (Unavailable, ActorCrashed) as trouble:
+            except (Refusal, ActorCrashed) as trouble:
                 self._reason = str(trouble)
             self._sound_alarm()
             await asyncio.sleep(max(SHORTEST_INTERVAL, self._orders.next_question() or FIRST_RETRY))
@@ -245,10 +245,11 @@ class Connector(AsyncActor):
     async def _compare(self, *, always: bool) -> None:
         try:
             result = await self._orders.compare(always=always)
-        except (Unavailable, ActorCrashed):
+        except (Refusal, ActorCrashed):
             # An exchange or a database that is out of reach says so by itself; the next turn asks again.
             return
-        self._foreign = result.foreign
+        if result.foreign is not None:
+            self._foreign = result.foreign
         self._missed += result.untold
         if self._missed >= DEAF_AFTER:
             raise ConnectorLost(f"{self._missed} changes were found that the user stream had not told")

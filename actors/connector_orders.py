@@ -14,7 +14,7 @@ from aviary.actors.messages.engine import NothingDone, Unsupported
 from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
 from aviary.actors.order_notes import OrderNotes
 from aviary.actors.orders import EVENTS, STATES, CheckedOrder, fill_of, open_order, tracked_form
-from aviary.actors.reconciliation import Differences, reconcile
+from aviary.actors.reconciliation import OpenOrder, reconcile
 from aviary.persistence.order_states import TERMINAL
 from aviary.persistence.orders import Order
 
@@ -41,6 +41,10 @@ FILLS_PATIENCE = 5
 LATELY = 200
 """Orders that are remembered as asked about: what the host then says of them, the user stream had not told."""
 
+FEW_PAIRS = 5
+"""Pairs up to which the exchange is asked for each one's open orders instead of all: on Binance a pair weighs
+6 of the 6000 that an address may use up in a minute, all of them 80 ("Account endpoints")."""
+
 AT_ONCE = 8
 """Questions about orders that may be under way at the same time."""
 
@@ -52,7 +56,8 @@ class Pass(Value):
     """Orders of which the exchange said nothing."""
     untold: int = 0
     """Open orders that had changed although the user stream had not told."""
-    foreign: tuple[str, ...] = ()
+    foreign: tuple[str, ...] | None = None
+    """Orders that are not ours; `None` if only the pairs of ours were asked about."""
 
 
 class ConnectorOrders:
@@ -73,6 +78,8 @@ class ConnectorOrders:
         self._asked: dict[str, tuple[int, float]] = {}
         """Fruitless questions about an order, and when the next one is due."""
         self._lately_asked: deque[str] = deque(maxlen=LATELY)
+        self._learnt = 0
+        """Changes of open orders that a question brought to light, so far."""
 
     # Placing
 
@@ -223,39 +230,49 @@ class ConnectorOrders:
         """Compare all live orders with the exchange and settle what differs.
 
         Without a live order the exchange is asked only if told to do so `always`: for what is there and
-        not ours. `Unavailable` if it can't be asked what rests there.
+        not ours. Raises a refusal if it can't be asked what rests there.
         """
         live = await self._live()
         if not live and not always:
             return Pass(unanswered=0)
+        pairs = {order.trading_pair for order in live}
+        everything = always or len(pairs) > FEW_PAIRS
         try:
-            theirs = [open_order(row) for row in await self._call("open_orders")]
+            theirs = await self._open_orders([None] if everything else sorted(pairs))
         except Unsupported:
-            return await self._ask_about(live, Differences())
-        mine = [order for order in live if order.client_order_id not in self._placing | self._cancelling]
-        differences = reconcile(mine, theirs)
+            return await self._ask_about(live)
+        under_way = self._placing | self._cancelling
+        differences = reconcile([order for order in live if order.client_order_id not in under_way], theirs)
         for order, found in differences.confirmed:
             state: OrderState = "partially_filled" if order.filled_amount else "open"
             await self._note(order, state, exchange_order_id=found.exchange_order_id)
         for order in differences.cancels_lost:
             await self._cancel_again(order)
-        return await self._ask_about(differences.to_ask(), differences)
+        result = await self._ask_about(differences.to_ask())
+        if not everything:
+            return result
+        names = [order.client_order_id for order in differences.foreign]
+        return result.model_copy(update={"foreign": await self._notes.strangers(names)})
 
-    async def _ask_about(self, orders: Sequence[Order], differences: Differences) -> Pass:
+    async def _open_orders(self, pairs: Sequence[str | None]) -> list[OpenOrder]:
+        answers = await asyncio.gather(*(self._call("open_orders", trading_pair=pair) for pair in pairs))
+        return [open_order(row) for rows in answers for row in rows]
+
+    async def _ask_about(self, orders: Sequence[Order]) -> Pass:
         now = self._actor.clock.monotonic()
         due = [order for order in orders if self._asked.get(order.client_order_id, (0, now))[1] <= now]
-        expected = [order for order in due if order.state in {"open", "partially_filled"}]
         gate = asyncio.Semaphore(AT_ONCE)
+        learnt_before = self._learnt
 
-        async def settle(order: Order) -> bool:
+        async def settle(order: Order) -> None:
             async with gate:
-                return order.client_order_id in self._placing | self._cancelling or await self._settle(order)
+                if order.client_order_id not in self._placing | self._cancelling:
+                    await self._settle(order)
 
         await asyncio.gather(*(settle(order) for order in due))
         return Pass(
             unanswered=sum(order.client_order_id in self._asked for order in orders),
-            untold=len(expected),
-            foreign=await self._notes.strangers([order.client_order_id for order in differences.foreign]),
+            untold=self._learnt - learnt_before,
         )
 
     async def _settle(self, order: Order) -> bool:
@@ -269,7 +286,8 @@ class ConnectorOrders:
                 trading_pair=order.trading_pair,
                 exchange_order_id=order.exchange_order_id,
             )
-        except Unavailable:
+        except Refusal:
+            # No word of the exchange on the order itself.
             self._ask_later(name)
             return False
         match answer["outcome"]:
@@ -290,7 +308,9 @@ class ConnectorOrders:
         asked = self._asked.get(name, (0, 0.0))[0]
         complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
         kept = (state in TERMINAL and not complete) or (state not in TERMINAL and order.state == "pending_cancel")
-        await self._notes.findings(order, fills, None if kept else state, facts["exchange_order_id"])
+        noted = await self._notes.findings(order, fills, None if kept else state, facts["exchange_order_id"])
+        if noted is not None and (noted.state, noted.filled_amount) != (order.state, order.filled_amount):
+            self._learn(order)
         if not complete:
             self._ask_later(name)
             return False
@@ -311,6 +331,7 @@ class ConnectorOrders:
             await self._note(order, "failed", error="it never reached the exchange")
         else:
             await self._note(order, "cancelled", error="the exchange does not know it any more")
+            self._learn(order)
         self._absent_since.pop(name, None)
         try:
             await self._call("forget_order", client_order_id=name)
@@ -318,6 +339,11 @@ class ConnectorOrders:
             # A host that is gone follows nothing.
             return True
         return True
+
+    def _learn(self, order: Order) -> None:
+        # Of an order in doubt nobody expected to be told.
+        if order.state in {"open", "partially_filled"}:
+            self._learnt += 1
 
     async def _cancel_again(self, order: Order) -> None:
         name = order.client_order_id

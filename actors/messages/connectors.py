@@ -149,7 +149,10 @@ class ConnectorStatus(Value):
 
 
 class GetConnectorStatus(Message[ConnectorStatus]):
-    """Query: how the connector is."""
+    """Query: how the connector is, whether it takes orders, and what it knows to be in doubt."""
+
+    account_name: Name
+    connector_name: Name
 
 
 class WaitUntilReady(Message[None]):

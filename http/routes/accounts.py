@@ -10,6 +10,7 @@ from aviary.actors.messages.accounts import (
     ListCredentials,
     UpdateCredentials,
 )
+from aviary.actors.messages.connectors import GetConnectorStatus
 from aviary.http.routing import Row
 
 REGISTRY = "account-registry"
@@ -35,7 +36,15 @@ ROWS = (
         timeout=CREDENTIAL_TIMEOUT,
     ),
     Row("POST", "/accounts/delete-credential/{account_name}/{connector_name}", DeleteCredential, REGISTRY),
-    # As it documents them.
+    # Ours.
+    Row(
+        "GET",
+        "/accounts/{account_name}/connectors/{connector_name}",
+        GetConnectorStatus,
+        "accounts/{account_name}/{connector_name}",
+        missing="Account '{account_name}' has no connector '{connector_name}'",
+    ),
+    # As the released server documents them.
     Row("GET", "/accounts", ListAccounts, REGISTRY),
     Row("POST", "/accounts", CreateAccount, REGISTRY, status=201, names={"name": "account_name"}),
     Row("PUT", "/accounts/{id}", UpdateCredentials, REGISTRY, names=BY_ID, timeout=CREDENTIAL_TIMEOUT),

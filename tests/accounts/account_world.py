@@ -183,7 +183,8 @@ class World:
         return found
 
     def status(self, address: str) -> ConnectorStatus:
-        return self.ask(address, GetConnectorStatus())
+        _, account, connector = address.split("/")
+        return self.ask(address, GetConnectorStatus(account_name=account, connector_name=connector))
 
     def host_pid(self, account: str) -> int:
         pid = self.ask(f"accounts/{account}/host", GetHost()).pid

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from account_world import NUMBERS, Exchange, World
+from aviary.actors.messages.accounts import DeleteAccount, ListAccounts
 from aviary.sandbox.testing import running_sandbox
 
 
@@ -33,8 +34,13 @@ def world(session_world: World, exchange: Exchange) -> Iterator[World]:
 
 
 @pytest.fixture
-def account() -> str:
-    return f"desk-{next(NUMBERS)}"
+def account(session_world: World) -> Iterator[str]:
+    """A name for an account; whatever was created under it is gone afterwards, with its host."""
+    name = f"desk-{next(NUMBERS)}"
+    yield name
+    for created in session_world.ask("account-registry", ListAccounts()):
+        if created == name or created.startswith(f"{name}-"):
+            session_world.ask("account-registry", DeleteAccount(account_name=created))
 
 
 @pytest.fixture

@@ -168,6 +168,46 @@ def test_an_exchange_that_is_down_is_said_to_be_and_comes_back_by_itself(
     assert world.place(account).state == "open"
 
 
+def test_an_exchange_that_is_killed_and_started_again_finds_its_accounts_back(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    address = world.connect(account, key)
+    placed = world.place(account)
+    phases = Phases(world, address)
+
+    exchange.kill()
+    phases.wait_for("interrupted")
+    exchange.start_again()
+    phases.wait_for("ready", after="interrupted")
+
+    assert world.order(account, placed.order_id).state == "open"
+    assert world.cancel(account, placed.order_id).state == "cancelled"
+
+
+def test_fills_while_the_user_stream_is_silent_are_noticed(world: World, exchange: Exchange, account: str) -> None:
+    key = exchange.key()
+    world.connect(account, key)
+    exchange.faults("stall_websockets", 20, market="spot")
+
+    placed = world.place(account, price=None, order_type="MARKET")
+
+    assert world.until_order(account, placed.order_id, "filled").filled_amount == Decimal("0.01")
+
+
+def test_an_order_of_somebody_else_under_the_same_keys_is_seen_and_left_alone(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    world.connect(f"{account}-other", key)
+    strange = world.place(f"{account}-other").order_id
+
+    address = world.connect(account, key)
+
+    assert world.status(address).foreign == (strange,)
+    assert exchange.order_ids(key) == {strange}
+
+
 def test_after_a_kill_of_the_server_no_order_is_unknown_and_none_is_doubled(
     exchange: Exchange, home: Path
 ) -> None:

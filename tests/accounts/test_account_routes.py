@@ -116,6 +116,8 @@ def test_the_documented_forms_are_served_too(desk: str, client: Client) -> None:
     assert client("GET", f"/accounts/{desk}/balances")[1]["sandbox"]["USDT"]["total"] == 100000.0
     assert client("GET", "/portfolio/balances", params={"account_names": desk})[1][desk]["sandbox"]
     assert client("GET", "/connectors/sandbox")[1]["name"] == "sandbox"
+    assert client("GET", f"/accounts/{desk}/connectors/sandbox")[1]["phase"] == "ready"
+    assert client("GET", f"/accounts/{desk}/connectors/binance")[0] == 404
     assert "BTC-USDT" in client("GET", "/connectors/sandbox/markets")[1]["trading_pairs"]
     assert client("POST", "/accounts", {"account_name": f"{desk}-b"})[0] == 201
     assert client("DELETE", f"/accounts/{desk}-b")[0] == 200

@@ -422,10 +422,10 @@ def test_an_outage_is_said_and_over_by_itself(ready: Stage) -> None:
 
     host.say("connector", {"ready": False})
     ready.sim.advance(1)
-    down = ready.ask(GetConnectorStatus())
+    down = ready.ask(GetConnectorStatus(account_name="desk", connector_name="sandbox"))
     host.say("connector", {"ready": True})
     ready.sim.advance(1)
-    up = ready.ask(GetConnectorStatus())
+    up = ready.ask(GetConnectorStatus(account_name="desk", connector_name="sandbox"))
 
     assert (down.phase, up.phase) == ("interrupted", "ready")
 
