@@ -75,15 +75,15 @@ class FeedFrames:
     def first(self, subscription: Subscription, data: dict[str, Any]) -> bytes | None:
         """The snapshot that begins a subscription, or follows a gap; `None` if there is nothing to show."""
         self.last_at = self._clock.now()
+        if self._key.kind == "trades":
+            return None
+        # What waits was published before the snapshot was given.
+        subscription.waiting = None
         match self._key.kind:
             case "candles":
                 self._remember(data.get("candles", ()))
                 return self._all_candles(subscription)
-            case "trades":
-                return None
             case kind:
-                # What waits was published before the snapshot was given.
-                subscription.waiting = None
                 self._last_data = dumps(self._shaped(data))
                 return self._frame(subscription, kind, orjson.Fragment(self._last_data))
 
