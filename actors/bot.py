@@ -208,7 +208,7 @@ class BotActor(AsyncActor):
                 if any(payload.values()):
                     self._performance = payload
                     if self._state in {"starting", "settling"}:
-                        self._state, self._reason = "running", ""
+                        self._runs()
                     return self._keep_performance(payload)
             case "log":
                 kept = self._errors if payload.get("level_no", 0) >= 40 else self._general  # noqa: PLR2004
@@ -222,14 +222,19 @@ class BotActor(AsyncActor):
     def _hear_status(self, payload: dict[str, Any]) -> Any:
         kind, text = payload.get("type"), str(payload.get("msg", ""))
         if kind == "ready" and self._state in {"starting", "settling"}:
-            self._state, self._reason = "running", ""
+            self._runs()
         elif kind == "settling" and self._state in {"starting", "settling"}:
             self._state, self._reason = "settling", text
+            self.degrade(text)
         elif kind == "stopped":
             self._wound_down.set()
             if self._winding_down is None:
                 return self._stopped_by_itself()
         return None
+
+    def _runs(self) -> None:
+        self._state, self._reason = "running", ""
+        self.recover()
 
     def _keep_performance(self, payload: dict[str, Any]) -> Any:
         now = self.clock.now()
@@ -324,6 +329,7 @@ class BotActor(AsyncActor):
             report = await self._settle()
         left = report.get("left")
         self._orders_left = None if left is None or skip_cancellation else len(left)
+        self._tell_what_is_left(skip_cancellation=skip_cancellation)
         self._process = self._mark = None
         await self._store.save_process(self, self._name, None)
         await self._store.note_stop(self, self._name, self._status())
@@ -331,6 +337,14 @@ class BotActor(AsyncActor):
         self._wound_down.clear()
         if self._wanted == "running":
             self._begin_start()
+
+    def _tell_what_is_left(self, *, skip_cancellation: bool) -> None:
+        alarm = f"orders-left/{self._name}"
+        if self._orders_left == 0 or skip_cancellation:
+            self.system.alarms.clear(alarm)
+            return
+        count = "an unknown number of" if self._orders_left is None else str(self._orders_left)
+        self.system.alarms.raise_(alarm, f"bot {self._name} has stopped with {count} orders open on its exchanges")
 
     async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
         data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}
