@@ -1,0 +1,1 @@
+"""What runs inside engine processes: the only rooms that import hummingbot."""

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import orjson
 import pytest
-
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 
 SLEEPER = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
 STUBBORN = [
     sys.executable,
     "-c",
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True)\n"
-    "while True: signal.pause()",
+    (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True)\n"
+        "while True: signal.pause()"
+    ),
 ]
 
 

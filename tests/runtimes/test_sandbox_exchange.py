@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
 from aviary.actors.core.system import System
 from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import find_daemon
