@@ -297,7 +297,7 @@ class World:
         orders: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(timeout):
-                while len(orders := await self.sandbox.orders(key, open_only=True)) != count:  # noqa: ASYNC110
+                while len(orders := await self.sandbox.orders(key, open_only=True)) != count:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"waited {timeout} s for {count} orders, there are {len(orders)}") from None

@@ -245,7 +245,7 @@ async def test_a_stopped_host_falls_silent_while_its_connection_stands(spot: Hos
     spot.process.signal(19)
 
     async with asyncio.timeout(PATIENCE):
-        while spot.port.silence() < 2.5:  # noqa: ASYNC110 - silence sends no event
+        while spot.port.silence() < 2.5:
             await asyncio.sleep(0.1)
 
     assert spot.port.alive

@@ -41,7 +41,7 @@ async def ended(process: ChildProcess) -> int | None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110 - another process, seen from outside
+        while not condition():
             await asyncio.sleep(0.01)
 
 

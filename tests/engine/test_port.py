@@ -189,7 +189,7 @@ async def test_a_slow_server_gets_the_newest_of_each_topic_and_every_event_that_
     received: list[tuple[str, bytes]] = []
     port = await Port.over(ours, SystemClock(), lambda topic, payload: received.append((topic, payload)))
     async with asyncio.timeout(DEADLINE):
-        while sum(topic == "fill" for topic, _ in received) < 50 or not _newest(received, "book/B"):  # noqa: ASYNC110 - events come by callback
+        while sum(topic == "fill" for topic, _ in received) < 50 or not _newest(received, "book/B"):
             await asyncio.sleep(0.01)
 
     assert [payload for topic, payload in received if topic == "fill"] == [b"%d" % n for n in range(50)]

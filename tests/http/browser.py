@@ -86,7 +86,7 @@ class Page:
         await self.call("Page.navigate", url=url)
         try:
             async with asyncio.timeout(DEADLINE):
-                while not await self.value_of(condition):  # noqa: ASYNC110 - the page tells nobody
+                while not await self.value_of(condition):
                     await asyncio.sleep(0.05)
         except TimeoutError:
             text = await self.value_of("document.body ? document.body.innerText.slice(0, 500) : ''")

@@ -103,7 +103,7 @@ class Socket:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Return once `condition` holds."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110 - the server tells nobody
+        while not condition():
             await asyncio.sleep(0.005)
 
 

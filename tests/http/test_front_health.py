@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe
@@ -69,6 +70,12 @@ async def test_before_the_tree_is_up_the_server_lives_and_is_not_ready() -> None
 
         assert (status, body["status"]) == (503, "starting")
         assert "Retry-After" in headers
+
+
+async def test_a_server_whose_kernel_is_silent_does_not_count_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aviary.http.health.KERNEL_SILENCE", -1.0)
+    async with front_end() as front:
+        assert (await front.call("GET", "/health/live"))[:2] == (503, {"status": "stuck"})
 
 
 async def test_a_running_tree_is_ready() -> None:

@@ -141,7 +141,7 @@ def start_and_kill(count: int) -> int:
                 await stage.system.ask("sup", StartChild(spec=spec), timeout=10)
             for i in range(count):
                 stage.tell(f"sup/c{i}", Die(how="normal"))
-            while (await stage.system.ask("sup", CountChildren(), timeout=10)).specs:  # noqa: ASYNC110 - time is virtual
+            while (await stage.system.ask("sup", CountChildren(), timeout=10)).specs:
                 await asyncio.sleep(0.01)
 
         return lines(lambda: sim.run(play()))

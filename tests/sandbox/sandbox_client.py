@@ -123,6 +123,6 @@ async def next_message(
 async def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
     """The first true answer of an asynchronous condition."""
     async with asyncio.timeout(seconds):
-        while not (answer := await condition()):  # noqa: ASYNC110
+        while not (answer := await condition()):
             await asyncio.sleep(0.05)
         return answer

@@ -86,7 +86,7 @@ class Stage:
 
     async def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110
+            while not condition():
                 await asyncio.sleep(0.05)
 
     async def heard(self, name: str, order: str, seconds: float = 10) -> None:
@@ -173,7 +173,7 @@ async def data() -> dict[str, Any]:
         )
         feed.start()
         async with asyncio.timeout(15):
-            while not feed.ready:  # noqa: ASYNC110
+            while not feed.ready:
                 await asyncio.sleep(0.05)
         history = await feed.get_historical_candles(
             HistoricalCandlesConfig(
