@@ -2,7 +2,7 @@
 
 import sys
 from functools import cache
-from types import NoneType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from aviary.actors.core.message import Message
@@ -152,9 +152,9 @@ def parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) 
 
 def responses_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     """What may be answered."""
-    reply = {} if row.reply is not None else reply_schema(row.message, schemas)
+    reply = reply_of(row.message) if row.reply is None else get_type_hints(row.reply).get("return", Any)
     return {
-        str(row.status): {"description": "Done", "content": {"application/json": {"schema": reply}}},
+        str(row.status): {"description": "Done", "content": {"application/json": {"schema": schema_of(reply, schemas)}}},
         **{
             status: {
                 "description": text,
@@ -165,10 +165,9 @@ def responses_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def reply_schema(message: type[Message[Any]], schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a message's reply; empty if it is not one of JSON."""
-    reply = reply_of(message)
-    if reply is None or reply is NoneType or reply is Any:
+def schema_of(reply: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a reply's type; empty if anything may come."""
+    if reply is Any or reply is object:
         return {}
     try:
         schema = TypeAdapter(reply).json_schema(
@@ -187,7 +186,7 @@ def reply_of(message: type[Message[Any]]) -> Any:
         generic = getattr(base, "__pydantic_generic_metadata__", {})
         if generic.get("origin") is Message:
             return resolved(generic["args"][0], message)
-    return None
+    return Any
 
 
 def resolved(reply: Any, message: type[Message[Any]]) -> Any:
