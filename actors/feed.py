@@ -54,14 +54,15 @@ class Patience:
 
 PATIENCE: Mapping[FeedKind, Patience] = MappingProxyType(
     {
-        # The host starts a silent stream over by itself after 15 seconds: a feed gives it two tries.
-        "order_book": Patience(10.0, 60.0),
-        "ticker": Patience(10.0, 60.0),
+        # The host starts a silent stream over by itself, after 15 seconds and then ever more patiently: a feed
+        # gives it three tries, since a pair can just be quiet.
+        "order_book": Patience(10.0, 120.0),
+        "ticker": Patience(10.0, 120.0),
         # These two live off the book's stream too; their age is the stream's, not the last trade's.
-        "trades": Patience(10.0, 60.0),
-        "funding": Patience(10.0, 60.0),
+        "trades": Patience(10.0, 120.0),
+        "funding": Patience(10.0, 120.0),
         # Many exchanges send a candle only when somebody trades.
-        "candles": Patience(60.0, 180.0),
+        "candles": Patience(60.0, 300.0),
     }
 )
 """How long each kind of feed puts up with silence."""
@@ -157,7 +158,9 @@ class Feed(AsyncActor):
         self._began_at = self.clock.monotonic()
         self._resumes = self._resumed or self.incarnation > 1
         self._stale = any(alarm.name == self._key.alarm for alarm in self.system.alarms.standing())
+        self._trouble: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._listen()
+        self.spawn(self._await_trouble(), "trouble")
         self.spawn(self._open(), "open")
         self.schedule(LOOK_PERIOD, LookedAtAge())
 
@@ -204,7 +207,7 @@ class Feed(AsyncActor):
                 return self._look()
             case HostEnded():
                 self._host_gone = True
-                raise HostLost(f"the engine host ended: {message.reason}")
+                return self._fail(HostLost(f"the engine host ended: {message.reason}"))
             case _:
                 return super().receive(message)
 
@@ -219,6 +222,15 @@ class Feed(AsyncActor):
         call = CallHost(method="close_feed", arguments={"topic": self._topic}, timeout=CLOSE_TIMEOUT)
         with contextlib.suppress(Refusal, ActorCrashed):
             await self._system.ask(self._host, call, timeout=CLOSE_TIMEOUT)
+
+    async def _await_trouble(self) -> None:
+        raise await self._trouble
+
+    def _fail(self, error: Exception) -> None:
+        # Not raised in the handler: it is not the message that is to blame, and none is set aside as poison
+        # because hosts keep dying.
+        if not self._trouble.done():
+            self._trouble.set_result(error)
 
     # Opening
 
@@ -275,7 +287,8 @@ class Feed(AsyncActor):
     def _take_status(self, payload: bytes) -> None:
         status = orjson.loads(payload)
         if status.get("state") == "failed":
-            raise FeedFailed(f"the feed failed in the engine host: {status.get('detail')}")
+            self._fail(FeedFailed(f"the feed failed in the engine host: {status.get('detail')}"))
+            return
         heard_at = status.get("heard_at")
         if heard_at is not None:
             self._hear(heard_at)
@@ -298,7 +311,9 @@ class Feed(AsyncActor):
         silence = self._silence()
         if silence > self._patience.dead:
             self._keeps_alarm = True
-            raise FeedSilent(f"{self._key.connector} said nothing of {self._key.trading_pair} for {silence:.0f} s")
+            text = f"{self._key.connector} said nothing of {self._key.trading_pair} for {silence:.0f} s"
+            self._fail(FeedSilent(text))
+            return
         if silence > self._patience.stale:
             self._note_silence(f"{self._key.name}: nothing heard for {silence:.0f} s")
         age = None if self._heard_at is None else round(silence, 3)

@@ -83,7 +83,7 @@ class MarketData(AsyncActor):
     `default_connector` is for questions that name none.
     """
 
-    dispatcher: ClassVar[str | None] = "feeds"
+    dispatcher: ClassVar[str | None] = "questions"
 
     def __init__(self, host: Address, default_connector: str | None = "sandbox") -> None:
         super().__init__()

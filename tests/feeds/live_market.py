@@ -67,9 +67,13 @@ class Socket:
         past = (frame for frame in self.frames[mark:] if frame["type"] == kind and such(frame))
         return next(past, None) or await self.hear(kind, such=such)
 
+    async def say(self, **frame: Any) -> None:
+        """Send a frame."""
+        await self._socket.send_str(json.dumps(frame))
+
     async def ask(self, **frame: Any) -> dict[str, Any]:
         """Send a frame; the next one is its answer."""
-        await self._socket.send_str(json.dumps(frame))
+        await self.say(**frame)
         return await self.hear()
 
 
@@ -109,12 +113,6 @@ class Market:
 
     def alarms(self) -> list[str]:
         return [alarm.name for alarm in self.system.alarms.standing()]
-
-    async def until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Return once `condition` holds."""
-        async with asyncio.timeout(DEADLINE):
-            while not condition():
-                await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

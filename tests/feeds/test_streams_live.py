@@ -39,7 +39,9 @@ async def market(running: Market) -> AsyncIterator[Market]:
 
 
 async def subscribe(socket: Socket, **more: Any) -> str:
-    answer = await socket.ask(action="subscribe", **{**BOOK, "update_interval": 0.25, **more})
+    await socket.say(action="subscribe", **{**BOOK, "update_interval": 0.25, **more})
+    # What was pushed before the server had read this may come first.
+    answer = await socket.hear("subscribed", "error")
     assert answer["type"] == "subscribed", answer
     name: str = answer["subscription_id"]
     return name
@@ -82,8 +84,8 @@ async def test_trades_and_tickers_are_streamed(market: Market) -> None:
         await subscribe(socket, type="trades")
         await subscribe(socket, type="ticker")
 
-        trades = await socket.hear("trades")
-        ticker = await socket.hear("ticker")
+        trades = await socket.since(0, "trades")
+        ticker = await socket.since(0, "ticker")
 
     assert {"timestamp", "price", "amount", "side"} <= set(trades["data"][0])
     assert trades["data"][0]["side"] in {"buy", "sell"}
@@ -152,8 +154,8 @@ async def test_subscribers_keep_their_subscriptions_when_the_engine_host_is_kill
     async with market.socket() as socket:
         await subscribe(socket)
         await subscribe(socket, type="candles", interval="1m", max_records=30)
-        await socket.hear("order_book")
-        await socket.hear("candles", such=lambda frame: len(frame["data"]) == 30)
+        await socket.since(0, "order_book")
+        await socket.since(0, "candles", lambda frame: len(frame["data"]) == 30)
         host = await market.system.ask(HOST, GetHost(), timeout=5)
         assert host.pid is not None
 
