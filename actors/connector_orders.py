@@ -160,9 +160,9 @@ class ConnectorOrders:
     async def _cancel(self, order: Order) -> CancelledOrder:
         self._cancelling.add(order.client_order_id)
         try:
-            await self._notes.intend_cancel(order.client_order_id)
-            answer = await self._ask_to_cancel(order)
-            return await self._cancel_answered(order, answer)
+            intended = await self._notes.intend_cancel(order)
+            answer = await self._ask_to_cancel(intended)
+            return await self._cancel_answered(intended, answer)
         finally:
             self._cancelling.discard(order.client_order_id)
 
@@ -181,7 +181,9 @@ class ConnectorOrders:
     async def _cancel_answered(self, order: Order, answer: dict[str, Any]) -> CancelledOrder:
         match answer["outcome"]:
             case "cancelled":
-                await self._note(order, "cancelled")
+                # Asked for its fills too: the user stream may have missed one.
+                if not await self._settle(order):
+                    self._kick()
                 return _cancelled(order, "cancelled")
             case "rejected":
                 back: OrderState = "partially_filled" if order.filled_amount else "open"
@@ -201,15 +203,23 @@ class ConnectorOrders:
 
     async def hear_order(self, event: dict[str, Any]) -> bool:
         """Take news of an order; whether it is one of ours, and came unasked."""
-        client_order_id = event["client_order_id"]
-        state = EVENTS.get(event["event"])
-        if state is None:
-            self._kick()
+        name = event["client_order_id"]
+        order = await self._notes.get(name)
+        if order is None:
             return False
-        order = await self._notes.outcome(
-            client_order_id, state, exchange_order_id=event.get("exchange_order_id"), error=event.get("error")
+        unasked = name not in self._lately_asked
+        state = EVENTS.get(event["event"])
+        executed = Decimal(event.get("executed_base") or 0)
+        if state is None or (state in TERMINAL and (order.cancel_requested or executed > order.filled_amount)):
+            # An end is taken for one once the exchange was asked for its fills: one that was not told would
+            # never be missed afterwards.
+            if name not in self._cancelling:
+                self._kick()
+            return unasked and state is not None
+        await self._notes.outcome(
+            name, state, exchange_order_id=event.get("exchange_order_id"), error=event.get("error")
         )
-        return order is not None and client_order_id not in self._lately_asked
+        return unasked
 
     async def hear_fill(self, event: dict[str, Any]) -> bool:
         """Take a fill; whether it is new, of one of our orders, and came unasked."""

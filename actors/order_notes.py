@@ -36,12 +36,13 @@ class OrderNotes:
         """Write an order down before the exchange is asked."""
         await self._transact(lambda r: r.orders.record_intent(order))
 
-    async def intend_cancel(self, client_order_id: str) -> None:
-        """Write down that a cancel is about to be asked for."""
+    async def intend_cancel(self, order: Order) -> Order:
+        """Write down that a cancel is about to be asked for; the order as it then is."""
         now = self._actor.clock.now()
-        await self._transact(
-            lambda r: r.orders.request_cancel(self._account, self._connector, client_order_id, at=now)
+        noted = await self._transact(
+            lambda r: r.orders.request_cancel(self._account, self._connector, order.client_order_id, at=now)
         )
+        return order if noted is None else noted
 
     async def live(self) -> tuple[Order, ...]:
         """Every order that may rest on the exchange, oldest first."""

@@ -74,7 +74,8 @@ class Portfolio(AsyncActor):
         try:
             balances = await self.ask(connection.address, GetBalances(refresh=refresh), timeout=ASK_TIMEOUT)
         except (Refusal, ActorCrashed):
-            return ()
+            # Its last news, then, if there was any.
+            return await self._holdings(connection, refresh=False) if refresh else ()
         prices = await self._prices(connection.connector_name, balances)
         return tuple(
             Holding(

@@ -1,5 +1,6 @@
 """What may be asked of the connector catalogue, and of one account's connector about itself."""
 
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -171,4 +172,9 @@ class ConnectorSpoke(Message[None]):
     """Event: the engine host said something about this connector; the payload is JSON, as it came."""
 
     topic: str
+    """`order`, `fill`, `balance`, `position` or `connector`, and the connector's name after a slash."""
     payload: bytes
+
+    def conflation_key(self) -> Hashable | None:
+        """Of balances, positions and status only the newest counts."""
+        return None if self.topic.startswith(("order/", "fill/")) else self.topic

@@ -79,6 +79,20 @@ def test_fills_and_cancels_behind_the_user_stream_s_back_are_noticed(
     world.until_order(account, gone.order_id, "cancelled")
 
 
+def test_a_fill_behind_the_user_stream_s_back_is_counted_although_the_rest_is_cancelled(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    world.connect(account, key)
+    placed = world.place(account)
+
+    exchange.faults("hidden_fill", key=key, market="spot", client_order_id=placed.order_id, fraction=0.5)
+    world.cancel(account, placed.order_id)
+
+    order = world.until_order(account, placed.order_id, "cancelled")
+    assert order.filled_amount == Decimal("0.005")
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_dead_or_hung_host_is_healed_with_every_order_accounted_for(
     world: World, exchange: Exchange, account: str, number: signal.Signals

@@ -47,8 +47,10 @@ class Venue:
         """State by client order id."""
         self.placements: list[str] = []
         self.trouble: list[str] = []
-        """What becomes of the next writes: fine, lost_before, lost_after, host_lost, rejected."""
+        """What becomes of the next writes: fine, late, lost_before, lost_after, host_lost, rejected, nothing."""
         self.answering = True
+        self.answering_questions = True
+        """Whether it says what became of a single order."""
         self.number = 0
 
     def next_trouble(self) -> str:
@@ -125,14 +127,19 @@ class Host(AsyncActor):
             raise NothingDone("the rules are not known yet")
         if trouble == "rejected":
             return {"outcome": "rejected", "text": "no money", "order": None}
-        if trouble != "lost_before":
-            venue.orders[client_order_id] = "OPEN"
-            venue.placements.append(client_order_id)
+        if trouble == "late":
+            asyncio.get_running_loop().call_later(1.0, self._arrive, client_order_id)
+        elif trouble != "lost_before":
+            self._arrive(client_order_id)
         if trouble == "host_lost":
             raise OutcomeUnknown("the host is gone")
-        if trouble.startswith("lost"):
+        if trouble in {"late", "lost_before", "lost_after"}:
             return {"outcome": "unresolved", "text": "time-out", "order": None}
         return {"outcome": "open", "text": None, "order": venue.facts(client_order_id)}
+
+    def _arrive(self, client_order_id: str) -> None:
+        self._venue.orders[client_order_id] = "OPEN"
+        self._venue.placements.append(client_order_id)
 
     def _cancel_order(self, client_order_id: str, **_: Any) -> dict[str, Any]:
         venue = self._venue
@@ -148,7 +155,7 @@ class Host(AsyncActor):
 
     def _query_order(self, client_order_id: str, **_: Any) -> dict[str, Any]:
         venue = self._venue
-        if not venue.answering:
+        if not (venue.answering and venue.answering_questions):
             return {"outcome": "unresolved", "text": "HTTP 503", "order": None, "fills": []}
         if client_order_id not in venue.orders:
             return {"outcome": "not_found", "text": "unknown order", "order": None, "fills": []}
@@ -260,6 +267,7 @@ def ready(stage: Stage) -> Stage:
     [
         ("fine", "open", "open"),
         ("lost_after", "unresolved", "open"),
+        ("late", "unresolved", "open"),
         ("lost_before", "unresolved", "failed"),
         ("host_lost", "unresolved", "open"),
     ],
@@ -344,7 +352,8 @@ def test_a_cancel_of_a_filled_order_says_so(ready: Stage) -> None:
     assert (order.filled_amount, order.fee_paid) == (Decimal(1), Decimal("0.1"))
 
 
-def test_no_order_is_taken_before_those_of_an_earlier_life_are_accounted_for(stage: Stage) -> None:
+def left_over(stage: Stage) -> None:
+    """Write down an intent of an earlier life."""
     now = stage.sim.clock.now()
     left = Order(
         client_order_id="left",
@@ -359,6 +368,10 @@ def test_no_order_is_taken_before_those_of_an_earlier_life_are_accounted_for(sta
         updated_at=now,
     )
     stage.repositories.orders.record_intent(left)
+
+
+def test_no_order_is_taken_before_those_of_an_earlier_life_are_accounted_for(stage: Stage) -> None:
+    left_over(stage)
     stage.venue.orders["left"] = "OPEN"
     stage.venue.answering = False
     stage.start()
@@ -373,6 +386,22 @@ def test_no_order_is_taken_before_those_of_an_earlier_life_are_accounted_for(sta
     assert stage.state("left") == "open"
     assert stage.place().state == "open"
     assert stage.sim.system.alarms.standing() == ()
+
+
+def test_no_order_is_taken_while_the_fate_of_one_that_does_not_rest_there_is_unknown(stage: Stage) -> None:
+    left_over(stage)
+    stage.venue.orders["left"] = "FILLED"
+    stage.venue.answering_questions = False
+    stage.start()
+    stage.sim.advance(5)
+
+    with pytest.raises(Unavailable, match="said nothing about 1 orders"):
+        stage.place()
+    stage.venue.answering_questions = True
+    stage.sim.advance(10)
+
+    assert stage.state("left") == "filled"
+    assert stage.place().state == "open"
 
 
 def test_a_fill_that_is_told_twice_counts_once(ready: Stage) -> None:
@@ -430,7 +459,7 @@ def test_an_outage_is_said_and_over_by_itself(ready: Stage) -> None:
     assert (down.phase, up.phase) == ("interrupted", "ready")
 
 
-TROUBLE = st.sampled_from(["fine", "lost_before", "lost_after", "host_lost", "rejected", "nothing"])
+TROUBLE = st.sampled_from(["fine", "late", "lost_before", "lost_after", "host_lost", "rejected", "nothing"])
 
 
 @settings(max_examples=60, deadline=None)
