@@ -23,7 +23,7 @@ from aviary.http.app import create_app
 from aviary.http.routes.all import ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
     from aviary.supervisors.boot import Tree
@@ -52,9 +52,7 @@ def serve(env_file: Path = Path(".env")) -> int:
         layout = Layout(settings.home)
         with only_server(layout):
             set_up_logging(settings.log_level, layout.logs)
-            if made:
-                tell_login(settings, env_file)
-            uvloop.run(run_until_stopped(settings, layout))
+            uvloop.run(run_until_stopped(settings, layout, login(settings, env_file, made)))
     except (SettingsError, AlreadyRunning) as error:
         print(f"Aviary can't start: {error}", file=sys.stderr)
         return 2
@@ -67,14 +65,17 @@ def refuse_exposure(settings: Settings) -> None:
         raise SettingsError(f"PASSWORD: too weak to listen on {settings.host}")
 
 
-def tell_login(settings: Settings, env_file: Path) -> None:
-    """Print, once, how to log in."""
-    print(
-        f"\n  Log in at http://{settings.host}:{settings.port}/docs as {settings.username}"
-        f" with password {settings.password.get_secret_value()}"
-        f"\n  (generated now, kept in {env_file}; CONFIG_PASSWORD there encrypts your exchange keys)\n",
-        flush=True,
-    )
+def login(settings: Settings, env_file: Path, made: Mapping[str, str]) -> str | None:
+    """How to log in, for the one time it is told: when a password was generated; else `None`."""
+    if not made:
+        return None
+    lines = [f"\n  Log in at {{url}}/docs as {settings.username}"]
+    if "PASSWORD" in made:
+        lines[0] += f" with password {made['PASSWORD']}"
+    lines.append(f"  Generated now and kept in {env_file}: {', '.join(made)}")
+    if "CONFIG_PASSWORD" in made:
+        lines.append("  CONFIG_PASSWORD encrypts your exchange keys: without it they are lost")
+    return "\n".join(lines) + "\n"
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def only_server(layout: Layout) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def run_until_stopped(settings: Settings, layout: Layout) -> None:
+async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | None = None) -> None:
     """Serve first, bring the tree up behind it, and take both down in reverse."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -109,6 +110,8 @@ async def run_until_stopped(settings: Settings, layout: Layout) -> None:
         raise SettingsError(f"PORT: can't listen on {settings.host}:{settings.port}: {error.strerror}") from error
     host, port = runner.addresses[0][:2]
     note_server(layout, host, port)
+    if greeting is not None:
+        print(greeting.replace("{url}", f"http://{host}:{port}"), flush=True)
     log.info("serving on http://%s:%d, data in %s", host, port, layout.home)
     tree = await asyncio.to_thread(plant, settings, layout, system)
     starting = asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop)

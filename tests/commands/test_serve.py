@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from aviary.commands.serve import AlreadyRunning, only_server, refuse_exposure
+from aviary.commands.serve import AlreadyRunning, login, only_server, refuse_exposure
 from aviary.config.layout import Layout
 from aviary.config.settings import Settings, SettingsError
 
@@ -24,3 +24,21 @@ def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
 
     with only_server(layout):
         assert (layout.run / "server.lock").exists()
+
+
+def test_a_generated_password_is_told() -> None:
+    told = login(Settings.model_validate({"username": "me"}), Path(".env"), {"PASSWORD": "hunter2"})
+
+    assert told is not None
+    assert "as me with password hunter2" in told
+
+
+def test_a_password_of_the_user_s_own_is_not_told() -> None:
+    settings = Settings.model_validate({"username": "me", "password": "hunter2"})
+
+    told = login(settings, Path(".env"), {"CONFIG_PASSWORD": "generated"})
+
+    assert told is not None
+    assert "hunter2" not in told
+    assert "generated" not in told.replace("Generated", "")
+    assert login(settings, Path(".env"), {}) is None
