@@ -7,11 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
+from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal, Unavailable
 from aviary.http.auth import Doorkeeper, from_header
 from aviary.http.binding import bind
 from aviary.http.documents import document_pages
-from aviary.http.health import health_pages
+from aviary.http.health import health_pages, is_starting
 from aviary.http.origins import cors
 from aviary.http.problems import InvalidRequest
 from aviary.http.refusals import answer, answer_crash, answer_refusal, refuse
@@ -89,8 +89,11 @@ def handler_of(row: Row, system: System) -> Handler:
         try:
             reply = await system.ask(address, message, timeout=row.timeout)
         except NotFound as refusal:
-            if row.missing is not None and system.cell(address) is None:
-                return refuse(404, row.missing.format(**dict(message)))
+            if system.cell(address) is None:
+                if is_starting(system):
+                    return answer_refusal(Unavailable("The server is still starting"), {})
+                if row.missing is not None:
+                    return refuse(404, row.missing.format(**dict(message)))
             return answer_refusal(refusal, row.refusals)
         except Refusal as refusal:
             return answer_refusal(refusal, row.refusals)

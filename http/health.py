@@ -55,6 +55,12 @@ def health_pages(system: System, doorkeeper: Doorkeeper) -> tuple[Page, ...]:
     )
 
 
+def is_starting(system: System) -> bool:
+    """Whether the root has not started all of its branches yet."""
+    root = system.cell(ROOT)
+    return root is None or root.state == "starting"
+
+
 def readiness(cells: tuple[CellView, ...], *, reasons: bool) -> tuple[bool, dict[str, Any]]:
     """Whether every branch runs, and the state of each with whatever below it is in trouble.
 

@@ -72,6 +72,15 @@ async def test_before_the_tree_is_up_the_server_lives_and_is_not_ready() -> None
         assert "Retry-After" in headers
 
 
+async def test_before_the_tree_is_up_a_request_is_told_to_come_back() -> None:
+    async with front_end(ROWS, start=False) as front:
+        status, body, headers = await front.call("GET", "/supervision/tree")
+
+    assert status == 503
+    assert "starting" in body["detail"]
+    assert int(headers["Retry-After"]) >= 1
+
+
 async def test_a_server_whose_kernel_is_silent_does_not_count_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aviary.http.health.KERNEL_SILENCE", -1.0)
     async with front_end() as front:
