@@ -174,7 +174,7 @@ class MarketData(AsyncActor):
         except Unavailable:
             history = {}
         candles = history.get("candles", ())
-        if history.get("complete") and len(candles) >= count:
+        if len(candles) >= count:
             return PairCandles(
                 connector=connector,
                 trading_pair=pair,

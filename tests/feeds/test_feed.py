@@ -2,6 +2,7 @@
 
 import pytest
 from aviary.actors.core.refusal import Invalid, Stale, Unavailable
+from aviary.actors.feed import DataArrived, HostEnded
 from aviary.actors.messages.feeds import GetFeed, GetFeedHistory
 from feed_world import BOOK, CANDLES, TICKER, TRADES, World
 
@@ -125,15 +126,35 @@ def test_a_feed_tells_of_the_gap_and_shows_the_present_after_a_restart(world: Wo
 
 
 def test_what_an_earlier_life_was_sent_is_not_taken_for_news(world: World) -> None:
-    world.open(BOOK)
-    world.system.bus.publish(f"market/host/feed_status/{BOOK.path}", b'{"state":"failed"}')
-    world.say_book(bids=[[1.0, 1.0]])
+    address = world.open(BOOK)
+    world.say_status(BOOK, "failed")
     world.keep(BOOK, 2)
 
-    assert world.heard(BOOK) in ([], ["update"])
-    heard = len(world.events)
-    world.say_book()
-    assert world.heard(BOOK)[heard:] == ["gap", "update"]
+    world.system.tell(address, DataArrived(life=1, payload=b'{"bids":[],"asks":[]}', whole=True))
+    world.system.tell(address, HostEnded(life=1, reason="an old story"))
+    world.keep(BOOK, 2)
+
+    assert world.events == []
+    assert world.exchange.opened[TOPIC] == 2
+
+
+def test_a_feed_that_ended_listens_to_nothing_any_more(world: World) -> None:
+    world.open(BOOK)
+    world.sim.advance(70.0)
+
+    for topic in (f"market/host/feed/{BOOK.path}", f"market/host/feed_status/{BOOK.path}", "kernel"):
+        assert not world.system.bus.has_subscribers(topic)
+
+
+def test_a_feed_does_not_wait_for_a_dead_host_to_close_it(world: World) -> None:
+    address = world.open(BOOK)
+    world.break_host()
+
+    world.sim.advance(0.9)
+
+    cell = world.system.cell(address)
+    assert cell is not None
+    assert cell.incarnation == 2
 
 
 @pytest.mark.parametrize("times", [1, 6])

@@ -288,3 +288,18 @@ async def test_pairs_can_be_added_listed_restarted_and_removed(market: Market) -
     assert diagnostics["order_books"]["BNB-USDT"]["bid_count"] > 0
     assert "BNB-USDT" in restarted["trading_pairs"]
     assert removed == [True, False]
+
+
+async def test_an_exchange_that_was_away_is_followed_again_when_it_is_back(market: Market) -> None:
+    async with market.socket() as socket:
+        await subscribe(socket)
+        await socket.hear("order_book")
+        await market.exchange.kill()
+
+        await socket.hear("stale")
+        assert (await market.post("/market-data/order-book", **BODY))["stale"] is True
+
+        await market.exchange.restart_same_port()
+        await socket.hear("fresh")
+        await socket.hear("order_book")
+        assert (await market.post("/market-data/order-book", **BODY))["stale"] is False
