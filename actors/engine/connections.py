@@ -268,6 +268,10 @@ def _leave_books_out(connector: Any) -> None:
     # and a connector without books would never call itself ready.
     tracker = connector.order_book_tracker
     tracker.start = tracker._order_books_initialized.set  # noqa: SLF001
+    perpetual = getattr(connector, "_perpetual_trading", None)
+    if perpetual is not None:
+        # Funding is market data too: hummingbot asks for it when it starts, when no pair is followed yet.
+        perpetual.is_funding_info_initialized = lambda: True
 
 
 @contextmanager

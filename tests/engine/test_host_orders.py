@@ -280,6 +280,7 @@ async def test_a_perpetual_position_is_opened_told_and_closed(perpetual: Host) -
     assert opened["outcome"] == "open"
     told = await perpetual.event(f"position/{connector}", lambda event: bool(event["positions"]))
     assert Decimal(told["positions"][0]["amount"]) == Decimal("0.01")
+    assert (await perpetual.call("connector_status", connector_name=connector))["ready"]
     closed = await place(
         perpetual, connector, side="SELL", order_type="MARKET", price=None, position_action="CLOSE"
     )
