@@ -15,6 +15,7 @@ from aviary.actors.connector import Connector
 from aviary.actors.database import Database, DatabaseReader, a_reader
 from aviary.actors.engine_host import EngineHost
 from aviary.actors.feed_registry import FeedRegistry
+from aviary.actors.market_data import MarketData
 from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.messages.sandbox import GetSandbox
 from aviary.actors.runtimes.process import ProcessRuntime
@@ -102,6 +103,10 @@ class Parts:
     def feed_registry(self) -> FeedRegistry:
         """The registry of all feeds."""
         return FeedRegistry(Feeds(self._system, MARKET_HOST), MARKET_HOST)
+
+    def market_data(self) -> MarketData:
+        """The desk that answers for markets; the documented routes mean the simulated exchange if it runs."""
+        return MarketData(MARKET_HOST, self._sandbox)
 
     def account_registry(self) -> AccountRegistry:
         """The registry of all accounts."""

@@ -12,7 +12,6 @@ from aviary.actors.catalogue import Catalogue
 from aviary.actors.core.events import TOPIC
 from aviary.actors.database import READERS
 from aviary.actors.journal import JournalKeeper
-from aviary.actors.market_data import MarketData
 from aviary.actors.messages.journal import KernelEventRecorded
 from aviary.actors.mqtt_link import MqttLink
 from aviary.actors.portfolio import Portfolio
@@ -71,7 +70,7 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
     )
     yield supervisor("feeds", MANY)
     yield ChildSpec("feed-registry", parts.feed_registry, backoff=BRANCH)
-    yield ChildSpec("market-data", lambda: MarketData(MARKET_HOST), backoff=BRANCH)
+    yield ChildSpec("market-data", parts.market_data, backoff=BRANCH)
     yield supervisor("accounts", MANY)
     yield ChildSpec("account-registry", parts.account_registry, backoff=BRANCH)
     yield ChildSpec("trading", TradingDesk, backoff=FEED)
