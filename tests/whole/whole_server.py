@@ -128,15 +128,17 @@ class Server:
         return found
 
     def exchange(self, path: str) -> Any:
-        return Client(self.call("GET", "/sandbox")["url"], "", "").call("GET", path)
+        return self.exchange_call("GET", path)
+
+    def exchange_call(self, method: str, path: str, body: object = None) -> Any:
+        return Client(self.call("GET", "/sandbox")["url"], "", "").call(method, path, body)
 
     def open_orders(self, key: str) -> list[dict[str, Any]]:
         orders: list[dict[str, Any]] = self.exchange(f"/_sandbox/orders?key={key}&open=true")
         return orders
 
     def faults(self, kind: str, seconds: float, **more: object) -> None:
-        url = self.call("GET", "/sandbox")["url"]
-        Client(url, "", "").call("POST", "/_sandbox/faults", {"kind": kind, "seconds": seconds, **more})
+        self.exchange_call("POST", "/_sandbox/faults", {"kind": kind, "seconds": seconds, **more})
 
     def add_key(self, key: str, account: str = "master_account", connector: str = "sandbox") -> None:
         self.call(
