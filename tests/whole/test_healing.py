@@ -190,7 +190,7 @@ def test_nothing_is_forgotten_or_doubled_when_the_server_is_killed_while_it_plac
     for round_number in range(3):
         placing = threading.Thread(target=place_until_killed, args=(desk,))
         placing.start()
-        desk.until("orders are being placed", lambda: len(on_exchange(desk)) > round_number)
+        desk.until("orders are being placed", lambda many=round_number: len(on_exchange(desk)) > many)
         desk.kill()
         placing.join(60)
         desk.start()
