@@ -35,10 +35,10 @@ def main() -> None:
         story = demo.Story()
         with demo.server(home, story) as client:
             pause(chosen.idle)
-            memory(home, client)
+            memory(home)
             bot = demo.deploy(client, story)
             pause(5.0)
-            memory(home, client)
+            memory(home)
             kills(client, bot, chosen.kills)
             demo.wind_down(client, bot, story)
 
@@ -74,7 +74,7 @@ class QuietStory(demo.Story):
         return seen, waited  # type: ignore[return-value]
 
 
-def memory(home: Path, client: Client) -> None:
+def memory(home: Path) -> None:
     """The memory of every process of the server, and its processor share over two seconds."""
     layout = Layout(home)
     server = int(client_of(Settings.model_validate({"aviary_home": home}))[1])
