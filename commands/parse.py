@@ -1,6 +1,7 @@
 """Which verb was asked for, and the call of it. Verbs are imported only when used: start-up is short."""
 
 import argparse
+import gc
 from collections.abc import Sequence
 
 
@@ -18,6 +19,8 @@ def main(words: Sequence[str]) -> int:
     chosen = parser.parse_args(words)
     match chosen.verb:
         case "run":
+            # Nothing that is imported becomes garbage, and looking for it delays the first answer.
+            gc.disable()
             from aviary.commands.serve import serve
 
             return serve()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -95,7 +96,10 @@ def only_server(layout: Layout) -> Iterator[None]:
 
 
 async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | None = None) -> None:
-    """Serve first, bring the tree up behind it, and take both down in reverse."""
+    """Serve first, bring the tree up behind it, and take both down in reverse.
+
+    Turns the garbage collection on, which `run` keeps off until then.
+    """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,6 +112,7 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
         await site.start()
     except OSError as error:
         raise SettingsError(f"PORT: can't listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    gc.enable()
     host, port = runner.addresses[0][:2]
     note_server(layout, host, port)
     if greeting is not None:
