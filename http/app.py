@@ -121,7 +121,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refusal as refusal:
         return answer_refusal(refusal, {})
     except web.HTTPRequestEntityTooLarge:
-        return refuse(413, f"The body is larger than {request.client_max_size} bytes")
+        told = refuse(413, f"The body is larger than {request.client_max_size} bytes")
+        # The rest of the body is not read, so nothing can follow it.
+        told.force_close()
+        return told
     except web.HTTPMethodNotAllowed as error:
         allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
         return refuse(405, "Method Not Allowed", allowed)

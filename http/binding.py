@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from aiohttp.web_protocol import RequestPayloadError
 from aviary.http.json import BadJson, loads
 from aviary.http.names import name_problem
-from aviary.http.numbers import absurd_numbers
+from aviary.http.numbers import absurd_numbers, takes_only_numbers
 from aviary.http.problems import InvalidRequest, problem
 from pydantic import ValidationError
 
@@ -102,6 +102,10 @@ class _Fields:
             self._problems.append(problem("model_attributes_type", ["body"], text))
 
     def message(self) -> Message[Any]:
+        for field, value in self._values.items():
+            if isinstance(value, bool) and takes_only_numbers(self._row.message.model_fields[field].annotation):
+                text = "Input should be a number"
+                self._problems.append(problem("number_type", self._location((field,)), text, value))
         if self._problems:
             raise InvalidRequest(self._problems)
         try:
@@ -132,7 +136,9 @@ class _Fields:
 
     def _told(self, error: Any) -> dict[str, Any]:
         where = self._location(error["loc"] or ("",))
-        return problem(error["type"], where, error["msg"], error.get("input"), error.get("ctx"))
+        # A body that is taken as a whole has no name that would tell whether it is secret.
+        given = None if error["loc"] == (self._row.whole,) else error.get("input")
+        return problem(error["type"], where, error["msg"], given, error.get("ctx"))
 
     def _location(self, where: tuple[str | int, ...]) -> list[str | int]:
         field, *rest = where

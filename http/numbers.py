@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from math import isfinite
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -14,6 +15,22 @@ MAX_INTEGER = 2**63 - 1
 """The largest integer of SQL and of most JSON readers."""
 
 type Location = tuple[str | int, ...]
+
+
+def takes_only_numbers(annotation: Any) -> bool:
+    """Whether a field's type has numbers and no truth values, which Python would take for 0 and 1."""
+    kinds = frozenset(_kinds(annotation))
+    return bool(kinds & {int, float, Decimal}) and not kinds & {bool, Any, object}
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    named = getattr(annotation, "__value__", annotation)
+    parts = get_args(named)
+    if not parts:
+        yield named
+    for part in parts:
+        if isinstance(part, type) or get_args(part) or hasattr(part, "__value__") or part is Any:
+            yield from _kinds(part)
 
 
 def absurd_numbers(value: object, where: Location = ()) -> Iterator[tuple[Location, str]]:

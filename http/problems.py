@@ -7,7 +7,7 @@ from typing import Any
 MAX_SHOWN = 200
 """Characters of an input that are shown."""
 
-_SECRET = re.compile(r"(?i)secret|password|passphrase|private|api_?key|token|mnemonic|seed")
+_SECRET = re.compile(r"(?i)secret|password|passphrase|private|credential|api_?key|token|mnemonic|seed")
 
 
 class InvalidRequest(Exception):

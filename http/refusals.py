@@ -48,7 +48,16 @@ def answer_refusal(refusal: Refusal, overrides: Mapping[type[Refusal], int]) -> 
     if isinstance(refusal, Invalid) and refusal.field is not None and status == 422:  # noqa: PLR2004
         problem = {"type": "value_error", "loc": ["body", refusal.field], "msg": refusal.detail, "input": None}
         return refuse(status, [problem], headers)
-    return refuse(status, refusal.detail, headers)
+    return refuse(status, _named(refusal), headers)
+
+
+def _named(refusal: Refusal) -> str:
+    # Words that speak of the field already are left as they are.
+    field = refusal.field if isinstance(refusal, Invalid) else None
+    words = refusal.detail.casefold()
+    if field is None or any(part in words for part in field.casefold().split("_")):
+        return refusal.detail
+    return f"{field}: {refusal.detail}"
 
 
 def answer_crash(crash: ActorCrashed) -> web.Response:

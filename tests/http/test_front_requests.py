@@ -114,7 +114,7 @@ async def test_neither_query_nor_body_replaces_what_the_path_or_the_row_says() -
     ("refusal", "status"),
     [
         (NotFound("none"), 404),
-        (Invalid("bad", "name"), 400),
+        (Invalid("a bad name", "name"), 400),
         (Conflict("twice"), 409),
         (Forbidden("no"), 403),
         (Rejected("exchange said no"), 400),
@@ -311,6 +311,25 @@ async def test_a_missing_whole_body_is_a_422_for_the_body_itself() -> None:
 
         assert status == 422
         assert answer["detail"][0] == {"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}
+
+
+async def test_a_refusal_names_the_field_that_it_is_about() -> None:
+    async def refuse(message: Message[Any]) -> Any:
+        raise Invalid("not a moment", "start_time")
+
+    _, spec = things(refuse)
+    async with front_end(ROWS, spec) as front:
+        _, body, _ = await front.call("GET", "/things/a")
+
+    assert body == {"detail": "start_time: not a moment"}
+
+
+async def test_a_truth_value_is_no_number() -> None:
+    _, spec = things()
+    async with front_end(ROWS, spec) as front:
+        status, answer, _ = await front.call("POST", "/things", json={"name": "a", "amount": 1, "count": True})
+
+    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "count"])
 
 
 async def test_a_secret_that_is_wrong_is_not_told_back() -> None:
