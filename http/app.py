@@ -115,7 +115,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except InvalidRequest as error:
-        return refuse(422, error.problems)
+        told = refuse(422, error.problems)
+        if request.content.exception() is not None:
+            told.force_close()
+        return told
     except ActorCrashed as crash:
         return answer_crash(crash)
     except Refusal as refusal:

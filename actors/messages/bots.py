@@ -20,6 +20,9 @@ type BotName = Annotated[str, StringConstraints(pattern=rf"^{BOT_NAME}$")]
 type FileStem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 """The name of a configuration, with or without `.yml`."""
 
+type ShortText = Annotated[str, StringConstraints(max_length=300)]
+"""A name as a client sends it: compared or noted down, never made a path of."""
+
 
 STOP_LIMIT = 170.0
 """Seconds for a stop that is waited for: over MQTT, by SIGTERM, by SIGKILL, and settling what is left."""
@@ -118,9 +121,9 @@ class DeployControllers(Message[dict[str, Any]]):
     controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100)]
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
     max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
-    image: str = "hummingbot/hummingbot:latest"
+    image: ShortText = "hummingbot/hummingbot:latest"
     """Kept in the run's record; the process runtime runs the installed hummingbot."""
-    script_config: str | None = None
+    script_config: ShortText | None = None
     headless: bool = True
     exact_name: bool = False
     """Take the name as it is instead of appending the moment."""
@@ -135,7 +138,7 @@ class DeployScript(Message[dict[str, Any]]):
     credentials_profile: FileStem = "master_account"
     script: FileStem | None = None
     script_config: FileStem | None = None
-    image: str = "hummingbot/hummingbot:latest"
+    image: ShortText = "hummingbot/hummingbot:latest"
     headless: bool = True
     exact_name: bool = False
 
@@ -156,7 +159,7 @@ class DeployBot(Message[dict[str, Any]]):
     script_config: FileStem | None = None
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
     max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
-    image: str = "hummingbot/hummingbot:latest"
+    image: ShortText = "hummingbot/hummingbot:latest"
 
 
 class StartBot(Message[dict[str, Any]]):
@@ -164,12 +167,12 @@ class StartBot(Message[dict[str, Any]]):
 
     handler_limit = DEPLOY_LIMIT
 
-    bot_name: str
+    bot_name: ShortText
     lenient: bool = False
     """An unknown bot is an answer and no refusal, as clients of the released server expect."""
-    log_level: str | None = None
-    script: str | None = None
-    conf: str | None = None
+    log_level: ShortText | None = None
+    script: ShortText | None = None
+    conf: ShortText | None = None
     async_backend: bool = True
     is_quickstart: bool = False
 
@@ -179,7 +182,7 @@ class StopBot(Message[dict[str, Any]]):
 
     handler_limit = STOP_LIMIT
 
-    bot_name: str
+    bot_name: ShortText
     lenient: bool = False
     skip_order_cancellation: bool = False
     async_backend: bool = True
@@ -192,7 +195,7 @@ class ListBots(Message[dict[str, BotStatus]]):
 class FindBot(Message[BotStatus | None]):
     """Query: one bot; `NotFound` if there is none of this name, or `None` for the lenient."""
 
-    bot_name: str
+    bot_name: ShortText
     lenient: bool = False
 
 
@@ -201,7 +204,7 @@ class GetBotHistory(Message[dict[str, Any]]):
 
     handler_limit = ANSWER_LIMIT
 
-    bot_name: str
+    bot_name: ShortText
     days: Annotated[int, Field(ge=0, le=36_500)] = 0
     verbose: bool = False
     precision: Annotated[int, Field(ge=0, le=50)] | None = None
@@ -215,7 +218,7 @@ class GetMqttState(Message[dict[str, Any]]):
 class StopAndArchiveBot(Message[dict[str, Any]]):
     """Command: stop a bot, keep its data in the archive and remove it."""
 
-    bot_name: str
+    bot_name: ShortText
     skip_order_cancellation: bool = True
     archive_locally: bool = True
     s3_bucket: str | None = None
@@ -231,7 +234,7 @@ class UpdateStrategy(Message[dict[str, Any]]):
 class UpdateBotConfig(Message[dict[str, Any]]):
     """Command: change fields of a bot's controller configurations; it reads them again within ten seconds."""
 
-    bot_name: str
+    bot_name: ShortText
     controller: str | None = None
     """`None` for the only one there is."""
     changes: dict[str, Any]
@@ -240,19 +243,19 @@ class UpdateBotConfig(Message[dict[str, Any]]):
 class GetBotConfigs(Message[list[dict[str, Any]]]):
     """Query: the controller configurations of a bot."""
 
-    bot_name: str
+    bot_name: ShortText
 
 
 class GetLatestPerformance(Message[list[dict[str, Any]]]):
     """Query: the newest result of each controller of each bot."""
 
-    bot_name: str | None = None
+    bot_name: ShortText | None = None
 
 
 class GetPerformanceHistory(Message[dict[str, Any]]):
     """Query: kept results, newest first. Moments are ISO or Unix seconds; `cursor` is a page's `next_cursor`."""
 
-    bot_name: str | None = None
+    bot_name: ShortText | None = None
     controller_id: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: str | None = None
@@ -267,7 +270,7 @@ class GetPerformanceHistory(Message[dict[str, Any]]):
 class ListRuns(Message[dict[str, Any]]):
     """Query: deployments, newest first."""
 
-    bot_name: str | None = None
+    bot_name: ShortText | None = None
     account_name: str | None = None
     strategy_type: str | None = None
     strategy_name: str | None = None
