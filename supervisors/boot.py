@@ -22,9 +22,9 @@ class Tree:
 
     async def start(self) -> None:
         """Start the root, and with it every child. Raises `StartFailed`."""
-        cell = self.system.add(ROOT, parent=None, settings=SUPERVISOR_SETTINGS, kind="supervisor")
+        cell = self.system.directory.add(ROOT, parent=None, settings=SUPERVISOR_SETTINGS, kind="supervisor")
         self._watch = asyncio.ensure_future(watch(self.system))
-        outcome = await self.system.start(cell, lambda: RootSupervisor(self._spec), None)
+        outcome = await self.system.lives.start(cell, lambda: RootSupervisor(self._spec), None)
         if not isinstance(outcome, Started):
             self._watch.cancel()
             raise StartFailed(ROOT, cell.last_failure or "unknown")
@@ -33,7 +33,7 @@ class Tree:
         """Stop every child, right to left, then the root."""
         cell = self.system.cell(ROOT)
         if cell is not None:
-            await self.system.stop(cell, None)
-            self.system.remove(ROOT)
+            await self.system.lives.stop(cell, None)
+            self.system.directory.remove(ROOT)
         if self._watch is not None:
             self._watch.cancel()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 from aviary.actors.core.envelope import Envelope
 from aviary.actors.core.life import RELEASE_TIMEOUT, Deferred, Life, Stop
+from aviary.actors.core.loop_life import LoopLife
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.message import Message
+from aviary.actors.core.thread_life import ThreadLife
 from pykka import messages as pykka_messages
 
 if TYPE_CHECKING:
@@ -196,10 +197,9 @@ class ThreadActor(Actor, pykka.ThreadingActor):
     def _start_actor_loop(self) -> None:
         life = self.life
         if life.system.single_threaded:
-            life.loop = life.system.kernel.loop
-            life.system.run_on(life.loop, life)
-            return
-        threading.Thread(target=life.run_in_thread, name=f"actor-{life.cell.address}", daemon=True).start()
+            LoopLife(life, life.system.kernel.loop).start()
+        else:
+            ThreadLife(life).start()
 
     def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:
         """Ask and block this actor's thread; see `System.ask`."""
@@ -210,11 +210,12 @@ class AsyncActor(Actor):
     """An actor on a dispatcher's loop. Its handlers may await, and must never block."""
 
     dispatcher: ClassVar[str | None] = "work"
+    _loop_life: LoopLife
 
     def _start_actor_loop(self) -> None:
         life = self.life
-        life.loop = life.system.dispatcher(self.dispatcher or "work").loop
-        life.system.run_on(life.loop, life)
+        self._loop_life = LoopLife(life, life.system.dispatchers.get(self.dispatcher or "work").loop)
+        self._loop_life.start()
 
     def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> Coroutine[Any, Any, R]:
         """Ask and await the answer; see `System.ask`."""
@@ -226,4 +227,6 @@ class AsyncActor(Actor):
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a background task that lives and dies with this incarnation."""
-        return self.life.spawn(work, name)
+        if not self._bound_life.alive:
+            raise Fenced
+        return self._loop_life.spawn(work, name)

@@ -3,8 +3,9 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-from aviary.actors.core.message import Value
+from aviary.actors.core.message import Message, Value
 from aviary.config.clock import Clock
 
 HISTORY = 1_000
@@ -63,3 +64,13 @@ class Alarms:
         """The last cleared ones, oldest first."""
         with self._lock:
             return tuple(self._history)
+
+
+def poison_alarm(address: str, kind: type[Message[Any]]) -> str:
+    """The name of the alarm that stands while a kind of message is set aside."""
+    return f"poison/{address}/{kind.__name__}"
+
+
+def parked_alarm(address: str) -> str:
+    """The name of the alarm that stands while a child is parked."""
+    return f"parked/{address}"

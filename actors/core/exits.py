@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from aviary.actors.core.address import Address
+from aviary.actors.core.message import Message
+
 type Phase = Literal["start", "receive", "task"]
 """Where a life was when an exception ended it."""
 
@@ -52,6 +55,17 @@ class Escalated:
 type Exit = Normal | Shutdown | Crash | Hung | Killed | Escalated
 
 
+class ChildExited(Message[None]):
+    """Control, to a supervisor: an incarnation of a child has ended and holds nothing any more."""
+
+    control = True
+
+    address: Address
+    serial: int
+    """Tells this life from every other one of the system."""
+    reason: Exit
+
+
 def is_abnormal(reason: Exit) -> bool:
     """Whether a transient child that ends so is restarted."""
     return not isinstance(reason, Normal | Shutdown)
@@ -72,3 +86,13 @@ def describe(reason: Exit) -> str:
             return "killed"
         case Escalated(child, last_failure):
             return f"gave up on {child}: {last_failure}"
+
+
+def one_line(error: BaseException) -> str:
+    """Type and text of an exception, whatever its `__str__` does."""
+    name = type(error).__name__
+    try:
+        lines = str(error).splitlines()
+    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
+        return f"{name}: its text can't be had, {type(worse).__name__}"
+    return f"{name}: {lines[0] if lines else ''}"[:300]

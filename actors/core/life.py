@@ -1,39 +1,30 @@
-"""One incarnation of an actor: how it begins, handles messages, and ends exactly once."""
+"""One incarnation of an actor: what it is doing, what still counts, and its end, which comes exactly once.
+
+How it runs is in `loop_life` and `thread_life`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import traceback
-from collections.abc import Awaitable
-from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.dispatcher import call_on
-from aviary.actors.core.exits import Crash, Exit, Hung, Killed, Normal, Phase, Shutdown, describe
-from aviary.actors.core.mailbox import Fenced
-from aviary.actors.core.message import Message, Value
+from aviary.actors.core.exits import Crash, Exit, Hung, Normal, Phase, Shutdown, describe, one_line
+from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
     from aviary.actors.core.actor import Actor
     from aviary.actors.core.cell import Cell
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.system import System
-    from typing_extensions import TypeIs
 
 RELEASE_TIMEOUT = 5.0
 """Default for the seconds an ending incarnation has to let go of what it holds before its successor may start."""
-
-TURN = 64
-"""Messages an actor handles in a row before it lets others on its loop run."""
-
-_PLAIN = (NoneType, bool, int, str, bytes, tuple, list, dict, Value)
-
-MAX_DEFERRED = 10_000
-"""Answers an incarnation may owe at one time."""
 
 
 class Stop(Message[None]):
@@ -73,7 +64,7 @@ class Life:
         self.cell = cell
         self.actor = actor
         self.number = cell.incarnation
-        self.serial = system.next_serial()
+        self.serial = system.ledger.next_serial()
         self.alive = True
         self.began = False
         self.finishing = False
@@ -82,18 +73,19 @@ class Life:
         self.handling: Envelope | None = None
         self.handling_since = 0.0
         self.deferred: dict[asyncio.Task[object], tuple[Envelope, float]] = {}
-        self.tasks: set[asyncio.Task[Any]] = set()
+        """The answers it owes, each with the monotonic time since when."""
         self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop it runs on, if it does."""
         self.main: asyncio.Task[None] | None = None
+        """The task it runs in, on its loop."""
         self.thread: threading.Thread | None = None
+        """The thread of its own, if it has one."""
+        self.interrupt: Callable[[], None] | None = None
+        """Cuts short what the fenced incarnation is doing, if that can be done; callable from any thread."""
         self.release_limit: asyncio.TimerHandle | None = None
         """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""
         self._lock = threading.Lock()
-        self._leaving = False
         self._finished = False
-        self._awake = True
-        """Whether the loop's actor has something to look for, or is about to see that it has not."""
-        self._sleep: asyncio.Future[None] | None = None
         self._stops: list[Envelope] = []
         kernel = system.kernel.loop
         self.started: asyncio.Future[Started | Exit | Ignore] = kernel.create_future()
@@ -122,32 +114,31 @@ class Life:
         for envelope in (handling, *(owed for owed, _ in tuple(self.deferred.values()))):
             if envelope is not None and envelope is not fatal:
                 envelope.refuse(error)
-                self.system.dead_letter(
+                self.system.ledger.dead_letter(
                     self.cell.address, envelope, f"its handling was cut short: {describe(reason)}"
                 )
         self.actor.actor_stopped.set()
-        if self.loop is not None and self.main is not None and _current_task() is not self.main:
-            call_on(self.loop, self._interrupt)
-        self.system.ending(self)
+        if self.interrupt is not None:
+            self.interrupt()
+        self.system.endings.fenced(self)
         return True
 
     def crash(self, error: BaseException, phase: Phase, envelope: Envelope | None = None) -> None:
         """End because `error` left a handler, a start or a task; the asker is told the crash's id."""
         if not self.alive:
             return
-        reason = Crash(self.system.new_id("crash"), one_line(error), phase)
+        reason = Crash(self.system.ledger.new_id("crash"), one_line(error), phase)
         if self.end(reason, envelope):
             detail = "".join(traceback.format_exception(error))
-            self.system.crashed(self, reason, detail, envelope)
-
-    def _interrupt(self) -> None:
-        # Once it lets go, the end is no reason to interrupt it: it has begun.
-        if self.main is not None and not self._leaving:
-            self.main.cancel()
+            self.system.endings.crashed(self, reason, detail, envelope)
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""
         call_on(self.system.kernel.loop, self._finish)
+
+    def release_failed(self, error: BaseException) -> None:
+        """Note that the ending actor could not let go of something."""
+        self.system.ledger.record_of("release_failed", self.cell, incarnation=self.number, reason=one_line(error))
 
     def _finish(self) -> None:
         if self._finished:
@@ -160,44 +151,49 @@ class Life:
         self.done.set_result(self.reason)
         for stop in self._stops:
             stop.answer(None)
-        self.system.ended(self)
+        self.system.endings.ended(self)
 
     def _error_for_askers(self, reason: Exit) -> BaseException:
         if isinstance(reason, Crash | Hung):
             return ActorCrashed(self.cell.address, reason.crash_id)
         return Unavailable(f"{self.cell.address}: {describe(reason)}")
 
-    # Running
+    # Beginning
 
-    def settle_start(self, outcome: Started | Exit | Ignore) -> None:
+    def begin(self, extra: object) -> bool:
+        """Note that the actor is prepared, and what `prepare` returned; whether it lives on."""
+        with self._lock:
+            self.began = self.alive
+        if self.began:
+            self.system.ledger.record_of("start", self.cell, incarnation=self.number)
+            self._settle_start(Started(extra, self.serial))
+        return self.alive
+
+    def decline(self, ignore: Ignore) -> None:
+        """Note that the actor does not want to run."""
+        self.end(Normal())
+        self._settle_start(ignore)
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Become the mailbox's reader, unless the end came first."""
+        with self._lock:
+            if self.alive:
+                self.cell.mailbox.attach(self, wake)
+
+    def _settle_start(self, outcome: Started | Ignore) -> None:
         """Tell the supervisor how the start went; callable from any thread."""
+        cell = self.cell
 
         def settle() -> None:
             if not self.started.done():
                 self.started.set_result(outcome)
-                if isinstance(outcome, Started):
-                    self.system.prepared(self)
+                if isinstance(outcome, Started) and cell.life is self and cell.state == "starting":
+                    cell.state = "running"
+                    cell.started_at = self.system.clock.monotonic()
 
         call_on(self.system.kernel.loop, settle)
 
-    def is_over(self, envelope: Envelope, now: float) -> bool:
-        """Whether nobody waits for this answer any more; if so it is a dead letter."""
-        reply = envelope.reply
-        if reply is None:
-            return False
-        if (envelope.deadline is not None and now >= envelope.deadline) or reply.abandoned():
-            self.system.dead_letter(self.cell.address, envelope, "the asker has given up waiting")
-            return True
-        return False
-
-    def is_set_aside(self, envelope: Envelope) -> bool:
-        """Whether the message is of a poisonous kind; if so it is refused and a dead letter."""
-        refusal = self.system.poisoned(self.cell, envelope.message)
-        if refusal is None:
-            return False
-        envelope.refuse(refusal)
-        self.system.dead_letter(self.cell.address, envelope, refusal.detail)
-        return True
+    # Messages, for whoever runs it
 
     def accepts(self, envelope: Envelope) -> bool:
         """Whether a message that was taken is to be handled; from then on it is the one at hand."""
@@ -206,9 +202,9 @@ class Life:
             self.end(Shutdown())
             return False
         now = self.system.clock.monotonic()
-        if envelope.reply is not None and self.is_over(envelope, now):
+        if envelope.reply is not None and self._is_over(envelope, now):
             return False
-        if self.cell.poison and self.is_set_aside(envelope):
+        if self.cell.poison and self._is_set_aside(envelope):
             return False
         with self._lock:
             if self.alive:
@@ -219,7 +215,7 @@ class Life:
         if not self.cell.mailbox.give_back(envelope):
             refusal = Unavailable(f"{self.cell.address} is {self.cell.state}")
             envelope.refuse(refusal)
-            self.system.dead_letter(self.cell.address, envelope, refusal.detail)
+            self.system.ledger.dead_letter(self.cell.address, envelope, refusal.detail)
         return False
 
     def is_handled(self) -> bool:
@@ -229,303 +225,34 @@ class Life:
                 self.handling = None
             return self.alive
 
-    def begin(self) -> bool:
-        """Note that the actor is prepared; whether that still counts."""
-        with self._lock:
-            self.began = self.alive
-        if self.began:
-            self.system.began(self)
-        return self.began
-
-    def attach(self, wake: Callable[[], None]) -> None:
-        """Become the mailbox's reader, unless the end came first."""
-        with self._lock:
-            if self.alive:
-                self.cell.mailbox.attach(self, wake)
-
     def refused(self, envelope: Envelope, refusal: Refusal) -> None:
         """A handler said no: that is an answer, and a dead letter if nobody asked."""
         if envelope.reply is None:
-            self.system.dead_letter(self.cell.address, envelope, f"refused: {refusal.detail}")
+            self.system.ledger.dead_letter(self.cell.address, envelope, f"refused: {refusal.detail}")
         else:
             envelope.refuse(refusal)
         self.survived(envelope)
 
     def survived(self, envelope: Envelope) -> None:
         """Note that a kind of message did not kill."""
-        cell = self.cell
-        if cell.kills and cell.note_survival(type(envelope.message)):
-            self.system.alarms.clear(poison_alarm(cell.address, type(envelope.message)))
+        if self.cell.kills:
+            self.system.quarantine.note_survival(self.cell, type(envelope.message))
 
-    def defer(self, work: Coroutine[Any, Any, object], envelope: Envelope) -> None:
-        """Run `work` beside the mailbox and answer `envelope` with its outcome."""
-        if len(self.deferred) >= MAX_DEFERRED:
-            work.close()
-            envelope.refuse(Unavailable(f"{self.cell.address} owes too many answers"))
-            return
-        task = _task_of(work)
-        self.deferred[task] = (envelope, self.system.clock.monotonic())
-        task.add_done_callback(self._deferred_done)
-
-    def _deferred_done(self, task: asyncio.Task[object]) -> None:
-        envelope, _ = self.deferred.pop(task)
-        if task.cancelled():
-            if self.alive:
-                self.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
-            return
-        error = task.exception()
-        if not self.alive:
-            return
-        if error is None:
-            envelope.answer(task.result())
-            self.survived(envelope)
-        elif isinstance(error, Refusal):
-            self.refused(envelope, error)
-        else:
-            self.crash(error, "receive", envelope)
-        self._wake_to_finish()
-
-    def _wake_to_finish(self) -> None:
-        if self.finishing:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._awake = True
-        sleep = self._sleep
-        if sleep is not None and not sleep.done():
-            sleep.set_result(None)
-
-    def _wake_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        home = threading.get_ident()
-
-        def wake() -> None:
-            if threading.get_ident() == home:
-                self._wake()
-            else:
-                call_on(loop, self._wake)
-
-        return wake
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
-        task = _task_of(work)
-        task.set_name(f"{self.cell.address}:{name}")
-        self.tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and self.alive:
-            self.crash(error, "task")
-        self._wake_to_finish()
-
-    async def run(self) -> None:
-        """The life of an actor on a loop."""
-        self.main = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        try:
-            if self.alive and await self._prepare():
-                self.attach(self._wake_from(loop))
-                await self._serve(loop)
-        except Fenced:
-            self.end(Killed())
-        except BaseException as error:  # noqa: BLE001 - cancelled from outside, or trouble of the kernel's own
-            self.crash(error, "task")
-        finally:
-            self._leaving = True
-            await self._let_go()
-            self.finish()
-
-    async def _prepare(self) -> bool:
-        try:
-            extra = await _awaited(self.actor.prepare())
-        except Ignore as ignore:
-            self.end(Normal())
-            self.settle_start(ignore)
+    def _is_over(self, envelope: Envelope, now: float) -> bool:
+        """Whether nobody waits for this answer any more; if so it is a dead letter."""
+        reply = envelope.reply
+        if reply is None:
             return False
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
-            self.crash(error, "start")
+        if (envelope.deadline is not None and now >= envelope.deadline) or reply.abandoned():
+            self.system.ledger.dead_letter(self.cell.address, envelope, "the asker has given up waiting")
+            return True
+        return False
+
+    def _is_set_aside(self, envelope: Envelope) -> bool:
+        """Whether the message is of a poisonous kind; if so it is refused and a dead letter."""
+        refusal = self.system.quarantine.refusal(self.cell, envelope.message)
+        if refusal is None:
             return False
-        if self.begin():
-            self.settle_start(Started(extra, self.serial))
-        return self.alive
-
-    async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        mailbox = self.cell.mailbox
-        turn = 0
-        while self.alive:
-            if self.finishing and not self.deferred:
-                self.end(Normal())
-                return
-            envelope = mailbox.take(self)
-            if envelope is None:
-                turn = 0
-                if not self._awake:
-                    self._sleep = loop.create_future()
-                    await self._sleep
-                self._awake = False
-                continue
-            turn += 1
-            if turn >= TURN:
-                turn = 0
-                await asyncio.sleep(0)
-            if self.accepts(envelope):
-                await self._handle(envelope)
-
-    async def _handle(self, envelope: Envelope) -> None:
-        try:
-            result = self.actor.receive(envelope.message)
-            if _is_awaitable(result):
-                result = await result
-        except Refusal as refusal:
-            if self.is_handled():
-                self.refused(envelope, refusal)
-        except Fenced:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError must not spread
-            self.crash(error, "receive", envelope)
-        else:
-            if isinstance(result, Deferred):
-                if self.is_handled():
-                    self.defer(result.work, envelope)
-                else:
-                    result.work.close()
-            elif self.is_handled():
-                envelope.answer(result)
-                if self.cell.kills:
-                    self.survived(envelope)
-        finally:
-            self.handling = None
-
-    async def _let_go(self) -> None:
-        pending = [*self.tasks, *self.deferred]
-        for task in pending:
-            task.cancel()
-        try:
-            async with asyncio.timeout(self.actor.release_timeout):
-                if pending:
-                    await asyncio.wait(pending)
-                await _awaited(self.actor.release())
-        except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
-            self.system.release_failed(self, error)
-
-    def run_in_thread(self) -> None:
-        """The life of an actor in a thread of its own."""
-        self.thread = threading.current_thread()
-        wakened = threading.Event()
-        try:
-            if self.alive and self._prepare_in_thread():
-                self.attach(wakened.set)
-                self._serve_in_thread(wakened)
-        except Fenced:
-            self.end(Killed())
-        except BaseException as error:  # noqa: BLE001 - trouble of the kernel's own
-            self.crash(error, "task")
-        finally:
-            self._release_in_thread()
-            self.finish()
-
-    def _prepare_in_thread(self) -> bool:
-        try:
-            extra = self.actor.prepare()
-        except Ignore as ignore:
-            self.end(Normal())
-            self.settle_start(ignore)
-            return False
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is this actor's crash
-            self.crash(error, "start")
-            return False
-        if self.begin():
-            self.settle_start(Started(extra, self.serial))
-        return self.alive
-
-    def _serve_in_thread(self, wakened: threading.Event) -> None:
-        mailbox = self.cell.mailbox
-        while self.alive:
-            if self.finishing:
-                self.end(Normal())
-                return
-            envelope = mailbox.take(self)
-            if envelope is None:
-                wakened.wait()
-                wakened.clear()
-            elif self.accepts(envelope):
-                self._handle_in_thread(envelope)
-
-    def _handle_in_thread(self, envelope: Envelope) -> None:
-        try:
-            result = self.actor.receive(envelope.message)
-            if isinstance(result, CoroutineType):
-                result.close()
-                raise TypeError(f"{type(self.actor).__name__} has a thread, it can't await")
-        except Refusal as refusal:
-            if self.is_handled():
-                self.refused(envelope, refusal)
-        except Fenced:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit must not spread
-            self.crash(error, "receive", envelope)
-        else:
-            if self.is_handled():
-                envelope.answer(result)
-                self.survived(envelope)
-        finally:
-            self.handling = None
-
-    def _release_in_thread(self) -> None:
-        try:
-            self.actor.release()
-        except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
-            self.system.release_failed(self, error)
-
-
-def poison_alarm(address: str, kind: type[Message[Any]]) -> str:
-    """The name of the alarm that stands while a kind of message is set aside."""
-    return f"poison/{address}/{kind.__name__}"
-
-
-def parked_alarm(address: str) -> str:
-    """The name of the alarm that stands while a child is parked."""
-    return f"parked/{address}"
-
-
-def one_line(error: BaseException) -> str:
-    """Type and text of an exception, whatever its `__str__` does."""
-    name = type(error).__name__
-    try:
-        lines = str(error).splitlines()
-    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
-        return f"{name}: its text can't be had, {type(worse).__name__}"
-    return f"{name}: {lines[0] if lines else ''}"[:300]
-
-
-def _task_of[R](work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-    task = asyncio.ensure_future(_contained(work))
-    # A task that is cancelled before its first step leaves the work unbegun, which Python complains about.
-    task.add_done_callback(lambda _task: work.close())
-    return task
-
-
-async def _contained[R](work: Coroutine[Any, Any, R]) -> R:
-    # asyncio lets these two out of the loop, which would end every actor on it.
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"{type(error).__name__} in a task") from error
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-async def _awaited(result: object) -> object:
-    return await result if _is_awaitable(result) else result
-
-
-def _is_awaitable(result: object) -> TypeIs[Awaitable[object]]:
-    # `inspect.isawaitable` finds the same, but takes longest for the plain values that most answers are.
-    return isinstance(result, CoroutineType) or (not isinstance(result, _PLAIN) and isinstance(result, Awaitable))
+        envelope.refuse(refusal)
+        self.system.ledger.dead_letter(self.cell.address, envelope, refusal.detail)
+        return True

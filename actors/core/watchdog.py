@@ -1,4 +1,4 @@
-"""The watch over handlers: one that runs over its limit is hung, and hung is dead."""
+"""The watch over handlers and loops: what runs over its limit is hung, and hung is dead."""
 
 import asyncio
 import logging
@@ -48,15 +48,15 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
     `pauses` are the moments until which the process stood still, and for how many seconds.
     """
     now = system.clock.monotonic()
-    for dispatcher in system.dispatchers():
+    for dispatcher in system.dispatchers.all():
         # The kernel's own loop is the one that looks.
         if (
             isinstance(dispatcher, LoopDispatcher)
             and dispatcher is not system.kernel
             and dispatcher.silence() > STUCK_AFTER
         ):
-            system.replace_dispatcher(dispatcher.name)
-    for cell in system.cells():
+            replace(system, dispatcher.name)
+    for cell in system.directory.cells():
         life = cell.life
         if life is None or not life.alive:
             continue
@@ -69,5 +69,28 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
                 continue
             seconds = now - since - sum(paused for at, paused in pauses if at > since)
             if seconds > limit:
-                system.hang(life, envelope, seconds)
+                system.endings.hang(life, envelope, seconds)
                 break
+
+
+def replace(system: System, name: str) -> None:
+    """Abandon a loop that does not answer: its actors count as hung and start on a new one.
+
+    Only the message whose handler blocks the loop is to blame.
+    """
+    stuck = system.dispatchers.take_out(name)
+    log.error("dispatcher %s is stuck, replacing it", name)
+    silence = stuck.silence()
+    blocking = asyncio.current_task(stuck.loop)
+    for cell in system.directory.cells():
+        life = cell.life
+        if life is None or life.loop is not stuck.loop:
+            continue
+        if life.main is not None and life.main is blocking and life.handling is not None:
+            system.endings.hang(life, life.handling, silence)
+        else:
+            system.endings.stall(life, name, silence)
+        life.finish()
+    if isinstance(stuck, LoopDispatcher):
+        system.endings.leave_behind(stuck.thread)
+        stuck.abandon()

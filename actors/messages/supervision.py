@@ -4,8 +4,8 @@ from typing import Any
 
 from aviary.actors.core.alarms import Alarm
 from aviary.actors.core.cell import CellView
+from aviary.actors.core.ledger import DeadLetter, Statistics
 from aviary.actors.core.message import Message, Value
-from aviary.actors.core.system import DeadLetter, Statistics
 from pydantic import Field
 
 

@@ -309,8 +309,8 @@ class World:
 
         async def kill() -> None:
             for cell in reversed(system.cells()):
-                await system.kill(cell)
-                system.remove(cell.address)
+                await system.lives.kill(cell)
+                system.directory.remove(cell.address)
 
         asyncio.run_coroutine_threadsafe(kill(), system.kernel.loop).result(60)
         self._tree = None

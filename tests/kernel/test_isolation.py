@@ -4,9 +4,9 @@ import asyncio
 
 import pykka
 import pytest
+from aviary.actors.core.alarms import poison_alarm
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.exits import Killed
-from aviary.actors.core.life import poison_alarm
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Refusal, Unavailable
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec

@@ -3,8 +3,8 @@
 from random import Random
 
 import pytest
+from aviary.actors.core.alarms import parked_alarm
 from aviary.actors.core.cell import CellView
-from aviary.actors.core.life import parked_alarm
 from aviary.actors.core.refusal import NotFound, Unavailable
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree

@@ -1,0 +1,55 @@
+"""The dispatchers of a system by name: made at first use, taken out when stuck, ended last of all."""
+
+import threading
+
+from aviary.actors.core.dispatcher import BorrowedLoop, Dispatcher, LoopDispatcher
+from aviary.config.clock import Clock
+
+
+class Dispatchers:
+    """Every dispatcher that was used so far; the kernel's own is the first. Thread-safe.
+
+    In a single-threaded system they all share the kernel's loop.
+    """
+
+    def __init__(self, kernel: Dispatcher, clock: Clock, *, single_threaded: bool) -> None:
+        self._kernel = kernel
+        self._clock = clock
+        self._single_threaded = single_threaded
+        self._lock = threading.Lock()
+        self._by_name: dict[str, Dispatcher] = {"kernel": kernel}
+
+    def get(self, name: str) -> Dispatcher:
+        """The dispatcher called `name`, made at first use."""
+        with self._lock:
+            found = self._by_name.get(name)
+            if found is None:
+                found = (
+                    BorrowedLoop(name, self._kernel.loop)
+                    if self._single_threaded
+                    else LoopDispatcher(name, self._clock)
+                )
+                self._by_name[name] = found
+            return found
+
+    def adopt(self, dispatcher: Dispatcher) -> None:
+        """Let actors run on a loop that somebody else runs."""
+        with self._lock:
+            self._by_name[dispatcher.name] = dispatcher
+
+    def all(self) -> tuple[Dispatcher, ...]:
+        """Every dispatcher that was used so far."""
+        with self._lock:
+            return tuple(self._by_name.values())
+
+    def take_out(self, name: str) -> Dispatcher:
+        """Forget a dispatcher, so that the next use makes a new one. `KeyError` if there is none."""
+        with self._lock:
+            return self._by_name.pop(name)
+
+    def shutdown(self) -> None:
+        """End the loops that are ours. Actors are stopped by their supervisors before."""
+        # The kernel last: the others report their last ends to it.
+        for dispatcher in reversed(self.all()):
+            if isinstance(dispatcher, LoopDispatcher):
+                dispatcher.stop()
