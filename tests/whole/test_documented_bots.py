@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from whole_server import Server
-
 from aviary.commands.client import Refused
+from whole_server import Server
 
 KEY = "sandbox-documented"
 
