@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SKIPPED = {".venv", ".git", "build", "data", ".types"}
+SKIPPED = {".venv", ".venv-uv", ".git", "build", "data", ".types"}
 
 KERNEL = ("actors/core/", "supervisors/")
 BLIND_EXCEPT = {
