@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import hummingbot_api_client as released
 import pytest
 from shapes import NUMBER, Each, mismatches
 from whole_server import Server
-
-released = pytest.importorskip("hummingbot_api_client")
 
 # The client's way to log in is on its way out of aiohttp.
 pytestmark = [
