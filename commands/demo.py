@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aviary.commands.client import Client, NotRunning, Refused, client_of
-from aviary.commands.stop import stop_bots, stop_daemons
+from aviary.commands.stop import StillRunning, stop_bots, stop_daemons
 from aviary.config.clock import SystemClock, pause
 from aviary.config.settings import Settings
 
@@ -131,7 +131,7 @@ def stop_bots_quietly(settings: Settings) -> None:
     try:
         client, _ = client_of(settings)
         stop_bots(client)
-    except (NotRunning, Refused) as problem:
+    except (NotRunning, Refused, StillRunning) as problem:
         print(f"bots may still run: {problem}", file=sys.stderr)
 
 

@@ -12,6 +12,13 @@ from aviary.config.settings import Settings, read_settings
 STOP_TIMEOUT = 60.0
 """Seconds the server has to end."""
 
+BOTS_TIMEOUT = 90.0
+"""Seconds all bots have to cancel their orders and end."""
+
+
+class StillRunning(Exception):
+    """What was asked to end has not: what it needs is left alone."""
+
 
 def stop_server(*, everything: bool) -> int:
     """Stop the server that runs on the configured folder; answers the exit code."""
@@ -24,7 +31,10 @@ def stop_server(*, everything: bool) -> int:
         if everything:
             stop_bots(client)
         stop_process(pid)
-    except (NotRunning, Refused) as problem:
+    except (StillRunning, Refused) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except NotRunning as problem:
         print(problem, file=sys.stderr)
         if not everything:
             return 1
@@ -35,13 +45,20 @@ def stop_server(*, everything: bool) -> int:
 
 
 def stop_bots(client: Client) -> None:
-    """Ask every bot to wind down and wait for it."""
+    """Ask every bot to wind down and wait until each has; `StillRunning` if one has not after `BOTS_TIMEOUT`."""
     for bot in client.call("GET", "/bot-orchestration/bots"):
-        client.call("POST", f"/bot-orchestration/bots/{bot['name']}/stop")
+        if bot["state"] != "stopped":
+            client.call("POST", f"/bot-orchestration/bots/{bot['name']}/stop")
+    clock = SystemClock()
+    deadline = clock.monotonic() + BOTS_TIMEOUT
+    while left := [bot["name"] for bot in client.call("GET", "/bot-orchestration/bots") if bot["pid"]]:
+        if clock.monotonic() > deadline:
+            raise StillRunning(f"bots that did not stop within {BOTS_TIMEOUT:g} s: {', '.join(left)}")
+        pause(0.2)
 
 
 def stop_process(pid: int) -> None:
-    """Ask a server to end and wait for it. Raises `NotRunning` if there is none, or it does not end."""
+    """Ask a server to end and wait for it. Raises `NotRunning` if there is none, `StillRunning` if it does not end."""
     import psutil
 
     clock = SystemClock()
@@ -53,7 +70,7 @@ def stop_process(pid: int) -> None:
     deadline = clock.monotonic() + STOP_TIMEOUT
     while daemon.is_alive():
         if clock.monotonic() > deadline:
-            raise NotRunning(f"the server (process {pid}) did not end within {STOP_TIMEOUT:g} s")
+            raise StillRunning(f"the server (process {pid}) did not end within {STOP_TIMEOUT:g} s")
         pause(0.05)
 
 
