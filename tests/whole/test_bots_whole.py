@@ -37,6 +37,15 @@ def bot(server: Server) -> Server:
     return server
 
 
+@pytest.fixture(autouse=True)
+def _runs(bot: Server) -> None:
+    """Each test begins with a bot that runs and quotes, whatever the last one did to it."""
+    if status_of(bot)["state"] == "stopped":
+        bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/start")
+    bot.until("the bot runs", lambda: status_of(bot)["state"] == "running")
+    bot.until("it quotes", lambda: quotes(bot))
+
+
 def quotes(server: Server) -> bool:
     return {order["side"] for order in server.open_orders(KEY)} == {"BUY", "SELL"}
 
