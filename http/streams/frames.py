@@ -40,9 +40,14 @@ class FeedFrames:
         if event.what == "update":
             self._take_update(subscription, event)
             self.last_at = event.at
-        else:
+        elif event.what != "gap" or self._has_begun(subscription):
             self.notice(subscription, event.what, event.at, event.age)
         subscription.poke()
+
+    def _has_begun(self, subscription: Subscription) -> bool:
+        # Who subscribes while the feed comes back misses nothing: the first frame will be whole. Trades have
+        # no snapshot, they count from the subscription on.
+        return self.last_at is not None if self._key.kind == "trades" else subscription.sequence > 0
 
     def _take_update(self, subscription: Subscription, event: FeedEvent) -> None:
         if self._key.kind == "trades":

@@ -210,6 +210,20 @@ async def test_after_a_feed_s_restart_the_subscription_goes_on_with_a_gap_notice
         assert gap["subscription_id"] == fresh["subscription_id"]
 
 
+@pytest.mark.parametrize("path", [RELEASED, DOCUMENTED])
+async def test_who_has_seen_nothing_of_a_feed_is_not_told_of_a_gap(path: str) -> None:
+    world = World()
+    async with front_end((), *world.children) as front, front.socket(path) as client:
+        await client.hear()
+        await client.ask(**SUBSCRIBE, type="ticker")
+        tell(front, TICKER, "gap")
+        publish(front, TICKER, {"last": 1.0})
+
+        first = await client.hear()
+
+        assert (first["type"], first["data"], first["sequence"]) == ("ticker", {"last": 1.0}, 1)
+
+
 async def test_after_a_gap_candles_are_read_anew_from_the_feed_s_history() -> None:
     world = World()
     async with front_end((), *world.children) as front, front.socket(DOCUMENTED) as client:
