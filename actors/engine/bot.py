@@ -133,6 +133,7 @@ class BotProcess:
     async def _boot(self) -> bool:
         from aviary.actors.engine.bot_bridge import Bridge, repair_commands
         from aviary.actors.engine.bot_keys import WrongPassword, open_keys
+        from aviary.actors.engine.bot_orchestrator import record_executors
         from aviary.actors.engine.bot_orders import Marks, Settlement
         from aviary.sandbox.connectors import register
         from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
@@ -180,6 +181,7 @@ class BotProcess:
         self._marks = Marks(spec.instance, self._clock)
         self._marks.put_on()
         self._settlement = Settlement(self._marks, self._say_settling)
+        record_executors(self._clock)
         self._guard_start_and_stop()
         return True
 
@@ -197,6 +199,7 @@ class BotProcess:
             cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
             if cancelled:
                 self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
+            await self._take_over()
             self._report.write("starting", settled=cancelled)
             await execute()
 
@@ -220,6 +223,14 @@ class BotProcess:
         core._start_strategy_execution = settle_then_execute
         core.cancel_outstanding_orders = cancel_and_check
         application.stop_loop = stop_once
+
+    async def _take_over(self) -> None:
+        """Find out what an earlier life holds: nothing trades on those orders any more."""
+        from aviary.actors.engine.bot_takeover import estates
+
+        orchestrator = self._core.strategy.executor_orchestrator
+        unfinished = orchestrator.record.unfinished()
+        orchestrator.take_over(await estates(unfinished, self._core.connectors, self._say_settling))
 
     async def _start(self) -> str | None:
         """Start the strategy; why not, if it does not start."""
