@@ -50,6 +50,7 @@ def serve(env_file: Path = Path(".env")) -> int:
         made = ensure_secrets(os.environ, env_file)
         settings = read_settings(os.environ, env_file)
         refuse_exposure(settings)
+        refuse_unknown_database(settings)
         layout = Layout(settings.home)
         with only_server(layout):
             set_up_logging(settings.log_level, layout.logs)
@@ -64,6 +65,19 @@ def refuse_exposure(settings: Settings) -> None:
     """Raise `SettingsError` for a server that strangers could enter."""
     if settings.host not in LOOPBACK and settings.password.get_secret_value() in WEAK:
         raise SettingsError(f"PASSWORD: too weak to listen on {settings.host}")
+
+
+def refuse_unknown_database(settings: Settings) -> None:
+    """Raise `SettingsError` for an address that is none, before anything waits for what it names."""
+    if settings.database_url is None:
+        return
+    # Not needed for the first answer, and slow to import.
+    from aviary.persistence.database import BadDatabaseUrl, open_database
+
+    try:
+        open_database(settings.database_url.get_secret_value(), Path())
+    except BadDatabaseUrl as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from None
 
 
 def login(settings: Settings, env_file: Path, made: Mapping[str, str]) -> str | None:
@@ -81,9 +95,12 @@ def login(settings: Settings, env_file: Path, made: Mapping[str, str]) -> str | 
 
 @contextmanager
 def only_server(layout: Layout) -> Iterator[None]:
-    """Hold the folder's lock. Raises `AlreadyRunning`."""
-    layout.run.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(layout.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the folder's lock. Raises `AlreadyRunning`, or `SettingsError` if nothing can be written there."""
+    try:
+        layout.run.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(layout.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(f"AVIARY_HOME: can't write to {layout.home}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

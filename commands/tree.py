@@ -9,6 +9,7 @@ from aviary.commands.client import NotRunning, Refused, running_server
 from aviary.config.clock import pause
 from aviary.config.settings import SettingsError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 COLOURS = {
@@ -21,10 +22,16 @@ COLOURS = {
     "parked": "red",
 }
 
+NOTE = "last failure, next try"
+
+UNLIMITED = 10_000
+"""Columns that no line of a tree has."""
+
 
 def show_tree(*, watch: bool) -> int:
     """Print the tree once, or every second until interrupted; answers the exit code."""
-    console = Console()
+    # A pipe or a file has no width: what reads it wants whole lines.
+    console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
     try:
         client, _ = running_server()
         while True:
@@ -45,9 +52,11 @@ def show_tree(*, watch: bool) -> int:
 def draw(answer: dict[str, Any]) -> Table:
     """A table with one row an actor, indented by its place in the tree."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("actor", "state", "life", "restarts", "mailbox", "uptime", "last failure, next try"):
+    for heading in ("actor", "state", "life", "restarts", "mailbox", "uptime", NOTE):
         table.add_column(
-            heading, justify="right" if heading in {"life", "restarts", "mailbox", "uptime"} else "left"
+            heading,
+            justify="right" if heading in {"life", "restarts", "mailbox", "uptime"} else "left",
+            no_wrap=heading != NOTE,
         )
     cells = answer["actors"]
     children: dict[str | None, list[dict[str, Any]]] = {}
@@ -58,13 +67,13 @@ def draw(answer: dict[str, Any]) -> Table:
         name = cell["address"] if cell["parent"] in {None, "aviary"} else cell["address"].rsplit("/", 1)[-1]
         colour = COLOURS.get(cell["state"], "white")
         table.add_row(
-            lead + name,
+            lead + escape(name),
             f"[{colour}]{cell['state']}[/]",
             str(cell["incarnation"]),
             str(cell["restarts"]),
             str(cell["mailbox"]),
             duration(cell["uptime"]),
-            note(cell),
+            escape(note(cell)),
         )
         below = children.get(cell["address"], [])
         for place, child in enumerate(below):

@@ -21,9 +21,9 @@ def cell(address: str, parent: str | None, **changes: object) -> dict[str, objec
     } | changes
 
 
-def drawn(*cells: dict[str, object]) -> list[str]:
+def drawn(*cells: dict[str, object], width: int = 160) -> list[str]:
     screen = io.StringIO()
-    Console(file=screen, width=160).print(draw({"actors": list(cells)}))
+    Console(file=screen, width=width).print(draw({"actors": list(cells)}))
     return [line.rstrip() for line in screen.getvalue().splitlines()]
 
 
@@ -56,3 +56,17 @@ def test_one_that_waits_for_its_next_try_says_why() -> None:
 
     assert "backing_off" in lines[-1]
     assert "it broke; try 3 is waiting" in lines[-1]
+
+
+def test_a_failure_in_brackets_is_told_as_it_is() -> None:
+    failed = cell("feeds", None, last_failure="[/x] of [sandbox]: no")
+
+    assert any("[/x] of [sandbox]: no" in line for line in drawn(failed))
+
+
+def test_a_name_is_never_broken_however_narrow_the_screen() -> None:
+    long = cell("database-reader-1", "aviary", last_failure="nothing was heard of it for a very long time")
+
+    lines = drawn(cell("aviary", None), long, width=70)
+
+    assert any("└─ database-reader-1" in line for line in lines)

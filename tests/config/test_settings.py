@@ -79,3 +79,18 @@ def test_passwords_do_not_show_in_a_printed_settings_object(tmp_path: Path) -> N
     settings = read_settings({"PASSWORD": "hunter2", "DATABASE_URL": "postgresql://u:hunter2@h/d"}, tmp_path / ".env")
 
     assert "hunter2" not in repr(settings)
+
+
+def test_passwords_that_can_t_be_kept_are_not_generated(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match="PASSWORD, CONFIG_PASSWORD"):
+        ensure_secrets({"USERNAME": "me"}, tmp_path / "file" / ".env")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"PASSWORD=\xff")
+
+    with pytest.raises(SettingsError, match=r"\.env can't be read"):
+        read_settings({}, env_file)
