@@ -226,9 +226,13 @@ class BotProcess:
 
     async def _take_over(self) -> None:
         """Find out what an earlier life holds: nothing trades on those orders any more."""
+        from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
         from aviary.actors.engine.bot_takeover import estates
 
-        orchestrator = self._core.strategy.executor_orchestrator
+        orchestrator = getattr(self._core.strategy, "executor_orchestrator", None)
+        if not isinstance(orchestrator, RecordingOrchestrator):
+            # A script that brought its own keeps its own books.
+            return
         unfinished = orchestrator.record.unfinished()
         orchestrator.take_over(await estates(unfinished, self._core.connectors, self._say_settling))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
+from hummingbot.core.event.events import MarketEvent
 from hummingbot.model.order import Order
 from hummingbot.model.position import Position
 from sqlalchemy import Column, Float, Integer, MetaData, Table, Text, and_, delete, insert, select, update
@@ -48,6 +49,19 @@ _ORDERS = Table(
 )
 
 
+ENDS = frozenset(
+    event.name
+    for event in (
+        MarketEvent.BuyOrderCompleted,
+        MarketEvent.SellOrderCompleted,
+        MarketEvent.OrderCancelled,
+        MarketEvent.OrderExpired,
+        MarketEvent.OrderFailure,
+    )
+)
+"""Last events of an order, as hummingbot's own table of orders names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutorOrder:
     """An order of an executor."""
@@ -64,6 +78,8 @@ class ExecutorOrder:
     """Unix seconds."""
     client_order_id: str = ""
     exchange_order_id: str | None = None
+    ended: bool = False
+    """Whether hummingbot heard of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +176,15 @@ class ExecutorRecord:
             and_(_ORDERS.c.executor_id == executor_id, _ORDERS.c.client_order_id.is_not(None))
         )
         orders = (_order_of(row) for row in session.execute(wanted.order_by(_ORDERS.c.number)).all())
-        return tuple(
-            replace(
-                order,
-                exchange_order_id=session.scalar(
-                    select(Order.exchange_order_id).where(Order.id == order.client_order_id)
-                ),
-            )
-            for order in orders
-        )
+        return tuple(_as_heard(session, order) for order in orders)
+
+
+def _as_heard(session: Any, order: ExecutorOrder) -> ExecutorOrder:
+    wanted = select(Order.exchange_order_id, Order.last_status).where(Order.id == order.client_order_id)
+    heard = session.execute(wanted).first()
+    if heard is None:
+        return order
+    return replace(order, exchange_order_id=heard.exchange_order_id, ended=heard.last_status in ENDS)
 
 
 def _order_of(row: Any) -> ExecutorOrder:

@@ -20,6 +20,10 @@ from sqlalchemy import select
 AT_ONCE = 4
 """Orders that are asked about at the same time."""
 
+FEW = 20
+"""Orders of one executor up to which the exchange is asked about all of them. Of an executor with more, such as a grid,
+those that had ended are taken as they were written down: asking would take minutes."""
+
 LATE_FILLS = 5
 """Questions after which what the fills of a filled order lack is taken to have traded at its price."""
 
@@ -50,14 +54,15 @@ async def estates(
     """What each executor traded. Tries until the exchange has answered; `say` is told what keeps it."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def fills_of(order: ExecutorOrder) -> tuple[Fill, ...]:
+    async def fills_of(order: ExecutorOrder, *, known: bool) -> tuple[Fill, ...]:
         connector = connectors.get(order.connector_name)
         async with gate:
-            trades = _written_down(order) if connector is None else await _ask(connector, order, say)
+            trades = _written_down(order) if known or connector is None else await _ask(connector, order, say)
         return tuple(Fill(order, trade) for trade in trades)
 
     async def estate_of(executor: UnfinishedExecutor) -> Estate:
-        fills = await asyncio.gather(*(fills_of(order) for order in executor.orders))
+        many = len(executor.orders) > FEW
+        fills = await asyncio.gather(*(fills_of(order, known=many and order.ended) for order in executor.orders))
         return Estate(executor, tuple(fill for one in fills for fill in one))
 
     return tuple(await asyncio.gather(*(estate_of(executor) for executor in executors)))
