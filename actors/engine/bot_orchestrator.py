@@ -8,16 +8,16 @@ has to break off.
 # ruff: noqa: SLF001 - executors have no public way to go on from somewhere
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord
-from aviary.actors.engine.bot_takeover import Estate, bought_of, scaled
+from aviary.actors.engine.bot_takeover import Estate, open_entry
 from aviary.config.clock import Clock
 from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.model.position import Position
 from hummingbot.strategy import strategy_v2_base
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
@@ -172,8 +172,10 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             return False
         config = PositionExecutorConfig.model_validate_json(estate.executor.config)
         market = config.connector_name, config.trading_pair
-        entry = self._entry(config, estate)
-        if entry is None or market[1] not in self.strategy.markets.get(market[0], ()):
+        if market[1] not in self.strategy.markets.get(market[0], ()):
+            return False
+        entry = open_entry(config, estate, self.strategy.connectors[market[0]], self._clock.now())
+        if entry is None:
             return False
         executor = ResumedPositionExecutor(
             entry,
@@ -192,25 +194,6 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             config.trading_pair,
         )
         return True
-
-    def _entry(self, config: PositionExecutorConfig, estate: Estate) -> InFlightOrder | None:
-        """The part of the entry that has no exit yet, as one filled order; `None` if it is too small to close."""
-        base = config.trading_pair.split("-")[0]
-        exit_side = TradeType.SELL if config.side == TradeType.BUY else TradeType.BUY
-        entered = estate.traded(config.side)
-        bought = bought_of(entered, base)
-        if bought <= 0:
-            return None
-        share = 1 - sum((one.fill_base_amount for one in estate.traded(exit_side)), Decimal(0)) / bought
-        connector = self.strategy.connectors[config.connector_name]
-        rules = connector.trading_rules[config.trading_pair]
-        left = connector.quantize_order_amount(config.trading_pair, bought * max(share, Decimal(0)))
-        price = sum((one.fill_quote_amount for one in entered), Decimal(0)) / sum(
-            (one.fill_base_amount for one in entered), Decimal(0)
-        )
-        if left < rules.min_order_size or left * price < rules.min_notional_size:
-            return None
-        return _filled_order(config, [scaled(one, share) for one in entered], price, self._clock.now())
 
     def _hold(self, estate: Estate, side: TradeType) -> None:
         for fill in estate.fills:
@@ -242,29 +225,6 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         hold = PositionHold(order.connector_name, order.trading_pair)
         holds.append(hold)
         return hold
-
-
-def _filled_order(
-    config: PositionExecutorConfig, trades: Sequence[Any], price: Decimal, created_at: float
-) -> InFlightOrder:
-    # Under a name of its own: what the connector still says of the real orders must not touch it.
-    order = InFlightOrder(
-        client_order_id=f"taken-over-{config.id}",
-        exchange_order_id=f"taken-over-{config.id}",
-        trading_pair=config.trading_pair,
-        order_type=config.triple_barrier_config.open_order_type,
-        trade_type=config.side,
-        amount=sum((one.fill_base_amount for one in trades), Decimal(0)),
-        price=price,
-        position=PositionAction.OPEN,
-        creation_timestamp=created_at,
-        initial_state=OrderState.FILLED,
-    )
-    for trade in trades:
-        order.order_fills[trade.trade_id] = trade._replace(trading_pair=config.trading_pair)
-    order.executed_amount_base = order.amount
-    order.executed_amount_quote = sum((one.fill_quote_amount for one in trades), Decimal(0))
-    return order
 
 
 def record_executors(clock: Clock) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS, FIRST_DELAY, LAST_DELAY, REQUEST_TIMEOUT
 from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
 from hummingbot.connector.markets_recorder import MarketsRecorder
-from hummingbot.core.data_type.common import TradeType
+from hummingbot.core.data_type.common import PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TokenAmount, TradeFeeBase
 from hummingbot.model.trade_fill import TradeFill
+from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
 from sqlalchemy import select
 
 AT_ONCE = 4
@@ -79,7 +80,7 @@ async def _ask(connector: Any, order: ExecutorOrder, say: Callable[[str], None])
             say(f"{connector.name}: orders of an earlier life can't be asked about yet: {type(error).__name__}")
         else:
             tries += 1
-            missing = order.amount - sum((one.fill_base_amount for one in trades), Decimal(0))
+            missing = order.amount - _amount(trades)
             if state is not OrderState.FILLED or missing <= 0:
                 return trades
             if tries >= LATE_FILLS and (price := _price_of(order, trades)) is not None:
@@ -162,17 +163,57 @@ def _trade_of(row: TradeFill, order: ExecutorOrder) -> TradeUpdate:
     )
 
 
-def scaled(trade: TradeUpdate, share: Decimal) -> TradeUpdate:
-    """A share of a trade, its fees included."""
+def open_entry(
+    config: PositionExecutorConfig, estate: Estate, connector: Any, created_at: float
+) -> InFlightOrder | None:
+    """The part of a position executor's entry that has no exit yet, as one filled order.
+
+    `None` if it is too small to be closed by the exchange's rules.
+    """
+    base = config.trading_pair.split("-")[0]
+    entered = estate.traded(config.side)
+    bought = _amount(entered) - _fees_in(base, entered)
+    if bought <= 0:
+        return None
+    exited = _amount(estate.traded(TradeType.SELL if config.side == TradeType.BUY else TradeType.BUY))
+    share = 1 - exited / bought
+    price = sum((one.fill_quote_amount for one in entered), Decimal(0)) / _amount(entered)
+    rules = connector.trading_rules[config.trading_pair]
+    left = connector.quantize_order_amount(config.trading_pair, bought * max(share, Decimal(0)))
+    if left < rules.min_order_size or left * price < rules.min_notional_size:
+        return None
+    # Under a name of its own: what the connector still says of the real orders must not touch it.
+    name = f"taken-over-{config.id}"
+    order = InFlightOrder(
+        client_order_id=name,
+        exchange_order_id=name,
+        trading_pair=config.trading_pair,
+        order_type=config.triple_barrier_config.open_order_type,
+        trade_type=config.side,
+        amount=_amount(entered) * share,
+        price=price,
+        position=PositionAction.OPEN,
+        creation_timestamp=created_at,
+        initial_state=OrderState.FILLED,
+    )
+    order.order_fills = {one.trade_id: _part_of(one, share, config.trading_pair) for one in entered}
+    order.executed_amount_base, order.executed_amount_quote = order.amount, order.amount * price
+    return order
+
+
+def _part_of(trade: TradeUpdate, share: Decimal, trading_pair: str) -> TradeUpdate:
     fees = [TokenAmount(token=fee.token, amount=fee.amount * share) for fee in trade.fee.flat_fees]
     return trade._replace(
+        trading_pair=trading_pair,
         fill_base_amount=trade.fill_base_amount * share,
         fill_quote_amount=trade.fill_quote_amount * share,
         fee=replace(trade.fee, flat_fees=fees),
     )
 
 
-def bought_of(trades: Sequence[TradeUpdate], base: str) -> Decimal:
-    """Base units that trades brought, or cost: fees that were taken in base units count."""
-    fees = sum((fee.amount for one in trades for fee in one.fee.flat_fees if fee.token == base), Decimal(0))
-    return sum((one.fill_base_amount for one in trades), Decimal(0)) - fees
+def _amount(trades: Sequence[TradeUpdate]) -> Decimal:
+    return sum((one.fill_base_amount for one in trades), Decimal(0))
+
+
+def _fees_in(token: str, trades: Sequence[TradeUpdate]) -> Decimal:
+    return sum((fee.amount for one in trades for fee in one.fee.flat_fees if fee.token == token), Decimal(0))
