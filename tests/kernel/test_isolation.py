@@ -206,6 +206,18 @@ def test_poison_that_waits_already_is_set_aside_too(stage: Stage) -> None:
     assert len(stage.system.dead_letters()) == 10
 
 
+def test_whoever_asked_what_turned_out_to_be_poison_is_refused_without_waiting(stage: Stage) -> None:
+    up(stage, settings=CellSettings(poison_after=2))
+    before = stage.sim.clock.monotonic()
+
+    asks = [stage.sim.loop.create_task(stage.system.ask("sup/a", Die(), timeout=1_000)) for _ in range(4)]
+    stage.sim.settle()
+
+    answers = sorted(type(ask.exception()).__name__ for ask in asks)
+    assert answers == ["ActorCrashed", "ActorCrashed", "Unavailable", "Unavailable"]
+    assert stage.sim.clock.monotonic() == before
+
+
 def test_poison_is_tried_once_after_its_quarantine_and_goes_back_if_it_kills_again(stage: Stage) -> None:
     up(stage, settings=CellSettings(poison_after=3, poison_quarantine=300.0))
     poisoned(stage)

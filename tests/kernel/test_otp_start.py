@@ -1,5 +1,6 @@
 """OTP's supervisor_SUITE, group "start": the cases keep their names."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -244,3 +245,23 @@ def test_a_child_whose_name_is_taken_elsewhere_is_refused(stage: Stage) -> None:
     with pytest.raises(Exception, match="somebody else's"):
         stage.ask("aviary", StartChild(spec=stage.child("aviary")))
     assert stage.which() == {}
+
+
+def test_what_waited_for_a_child_that_does_not_want_to_run_again_is_refused_at_once(stage: Stage) -> None:
+    class Slow(Player):
+        async def prepare(self) -> object:
+            if self.incarnation > 1:
+                await asyncio.sleep(1.0)
+                raise Ignore
+            return await super().prepare()
+
+    stage.up(SupervisorSpec(children=(stage.child("a", Slow),)))
+    stage.ask("sup", TerminateChild(name="a"))
+    restarting = stage.begin("sup", RestartChild(name="a"))
+    waiting = stage.begin("sup/a", Note())
+
+    assert stage.finish(restarting).state == "absent"
+    stage.sim.settle()
+
+    assert waiting.done()
+    assert isinstance(waiting.exception(), Unavailable)

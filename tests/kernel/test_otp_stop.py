@@ -153,3 +153,15 @@ def test_every_kind_of_child_is_gone_when_the_tree_has_stopped(stage: Stage) -> 
 
     assert stage.system.tree() == ()
     assert len(stage.events("stop")) == len(children) + 2
+
+
+def test_a_child_that_lets_go_is_seen_to_be_stopping(stage: Stage) -> None:
+    stage.world.stops["a"] = 2.0
+    stage.up(SupervisorSpec(children=stage.children("a")))
+    stopping = stage.begin("sup", TerminateChild(name="a"))
+
+    cell = stage.system.cell("sup/a")
+    assert cell is not None
+    assert cell.state == "stopping"
+    stage.finish(stopping)
+    assert cell.state == "stopped"

@@ -260,6 +260,18 @@ def test_a_thread_that_does_not_let_go_after_a_crash_is_abandoned(live: Live) ->
     assert live.system.statistics().abandoned_threads == 1
 
 
+def test_a_thread_that_fails_to_let_go_is_told_and_goes_all_the_same(live: Live) -> None:
+    class Stuck(Blocking):
+        def release(self) -> None:
+            raise OSError("stuck")
+
+    live.start("a", Stuck)
+    live.ask("aviary", TerminateChild(name="a"))
+
+    failed = [event.reason for event in live.system.events() if event.kind == "release_failed"]
+    assert failed == ["OSError: stuck"]
+
+
 def test_a_stuck_loop_is_replaced_and_only_the_blocking_message_is_to_blame(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
