@@ -313,17 +313,21 @@ class FeedRegistry(AsyncActor):
 
 def key_of(name: str) -> FeedKey | None:
     """The key that a feed's name was made of."""
-    kind, *rest = name.split(":")
-    if kind not in get_args(FeedKind.__value__) or len(rest) not in {2, 3}:
+    kind, _, rest = name.partition(":")
+    if kind not in get_args(FeedKind.__value__):
         return None
-    connector, pair, *interval = rest
+    # A pair may have colons in it, its neighbours have none.
+    connector, _, pair = rest.partition(":")
+    interval = None
+    if kind == "candles":
+        pair, _, interval = pair.rpartition(":")
     try:
         return FeedKey.model_validate(
             {
                 "kind": kind,
                 "connector": connector,
                 "trading_pair": pair,
-                "interval": interval[0] if interval else None,
+                "interval": interval,
             }
         )
     except ValidationError:

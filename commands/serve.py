@@ -22,6 +22,7 @@ from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, read_settings
 from aviary.http.app import create_app
 from aviary.http.routes.all import ROWS
+from aviary.http.runner import runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +123,7 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     system = System.live()
-    runner = web.AppRunner(create_app(system, settings, ROWS), access_log=None, shutdown_timeout=2.0)
+    runner = runner_of(create_app(system, settings, ROWS), shutdown_timeout=2.0)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)
     try:

@@ -5,7 +5,7 @@ import re
 type Address = str
 """A path such as `bots/mm-1`; see `checked`."""
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_.:@+-]{1,100}\Z")
+_SEGMENT = re.compile(r"[A-Za-z0-9_.:@$+-]{1,200}\Z")
 
 MAX_LENGTH = 400
 """Characters an address may have."""
@@ -14,7 +14,7 @@ MAX_LENGTH = 400
 def checked(address: str) -> Address:
     """The address itself if it is well formed.
 
-    Each segment has 1 to 100 characters out of letters, digits and `_.:@+-`, and is not `.` or `..`.
+    Each segment has 1 to 200 characters out of letters, digits and `_.:@$+-`, and is not `.` or `..`.
     Raises `ValueError` otherwise.
     """
     if len(address) > MAX_LENGTH:

@@ -8,7 +8,6 @@ from aviary.actors.core.message import Message, Value
 from pydantic import Field, StringConstraints
 
 type Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-type TradingPair = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}$")]
 
 MAX_PAIRS = 200
 """Pairs that one question may name."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import orjson
 from aviary.actors.core.message import Message, Value
+from aviary.actors.messages.names import ConnectorName, TradingPair
 from pydantic import Field
 
 type FeedKind = Literal["order_book", "trades", "candles", "ticker", "funding"]
@@ -15,16 +16,13 @@ FEEDS = "feeds"
 REGISTRY = "feed-registry"
 """The actor that starts feeds."""
 
-NAME = r"^[A-Za-z0-9_.-]{1,60}$"
-"""What a connector or a pair may be called."""
-
 
 class FeedKey(Value):
     """Which feed. `interval` is for candles only."""
 
     kind: FeedKind
-    connector: str = Field(pattern=NAME)
-    trading_pair: str = Field(pattern=NAME)
+    connector: ConnectorName
+    trading_pair: TradingPair
     interval: str | None = Field(default=None, pattern=r"^[0-9]{1,2}[smhdwM]$")
 
     @property

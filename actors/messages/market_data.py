@@ -3,16 +3,15 @@
 from typing import Annotated, Any, Literal, TypedDict
 
 from aviary.actors.core.message import Message, Value
+from aviary.actors.messages.names import ConnectorName, TradingPair
 from pydantic import Field, StringConstraints
 
-type Connector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
-type Pair = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}$")]
 type Interval = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,2}[smhdwM]$")]
 type Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 type Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
 type OtherConnector = Annotated[
-    Connector | None, Field(description="The exchange; without it the simulated one, if it runs")
+    ConnectorName | None, Field(description="The exchange; without it the simulated one, if it runs")
 ]
 
 
@@ -34,8 +33,8 @@ class Candle(TypedDict):
 class GetCandles(Message[tuple[Candle, ...]]):
     """The newest candles of a pair, from a feed that is kept running for a while."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     interval: Interval = "1m"
     max_records: int = Field(default=100, ge=1, le=5000)
 
@@ -43,8 +42,8 @@ class GetCandles(Message[tuple[Candle, ...]]):
 class GetHistoricalCandles(Message[tuple[Candle, ...]]):
     """The candles between two times, asked of the exchange."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     interval: Interval = "1m"
     start_time: Moment
     end_time: Moment
@@ -66,7 +65,7 @@ class GetPairCandles(Message[PairCandles]):
     """Candles of a pair: the newest, or those between two times."""
 
     connector_name: OtherConnector = None
-    trading_pair: Pair
+    trading_pair: TradingPair
     interval: Interval = "1m"
     limit: int = Field(default=100, ge=1, le=5000)
     start_time: Moment | None = None
@@ -86,8 +85,8 @@ class Prices(Value):
 class GetPrices(Message[Prices]):
     """The last traded prices of some pairs."""
 
-    connector_name: Connector
-    trading_pairs: tuple[Pair, ...] = Field(min_length=1, max_length=200)
+    connector_name: ConnectorName
+    trading_pairs: tuple[TradingPair, ...] = Field(min_length=1, max_length=200)
 
 
 class FundingInfo(Value):
@@ -106,8 +105,8 @@ class FundingInfo(Value):
 class GetFundingInfo(Message[FundingInfo]):
     """The funding of a perpetual pair; `Invalid` for a connector without."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
 
 
 class Level(Value):
@@ -132,8 +131,8 @@ class OrderBook(Value):
 class GetOrderBook(Message[OrderBook]):
     """The best levels of a pair's book."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     depth: int = Field(default=10, ge=1, le=1000)
 
 
@@ -141,7 +140,7 @@ class GetPairBook(Message[OrderBook]):
     """The best levels of a pair's book."""
 
     connector_name: OtherConnector = None
-    trading_pair: Pair
+    trading_pair: TradingPair
     depth: int = Field(default=10, ge=1, le=1000)
 
 
@@ -169,8 +168,8 @@ class BookAnswer(Value):
 class BookQuestion(Message[BookAnswer]):
     """What the questions about a book share."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     is_buy: bool
 
 
@@ -207,8 +206,8 @@ class GetVwapForVolume(BookQuestion):
 class AddTradingPair(Message[dict[str, Any]]):
     """Keep a pair's book running until it is removed. Market data belong to no account."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     account_name: str | None = Field(default=None, max_length=100)
     timeout: float = Field(default=30.0, ge=1, le=120)
 
@@ -216,8 +215,8 @@ class AddTradingPair(Message[dict[str, Any]]):
 class RemoveTradingPair(Message[dict[str, Any]]):
     """Let go of a pair's book; it stops unless somebody else listens to it."""
 
-    connector_name: Connector
-    trading_pair: Pair
+    connector_name: ConnectorName
+    trading_pair: TradingPair
     account_name: str | None = Field(default=None, max_length=100)
 
 
@@ -244,14 +243,14 @@ class ListCandleConnectors(Message[tuple[str, ...]]):
 class GetBookDiagnostics(Message[dict[str, Any]]):
     """The books of a connector: which run, and how old their data are."""
 
-    connector_name: Connector
+    connector_name: ConnectorName
     account_name: str | None = Field(default=None, max_length=100)
 
 
 class RestartBooks(Message[dict[str, Any]]):
     """Start every book of a connector over."""
 
-    connector_name: Connector
+    connector_name: ConnectorName
     account_name: str | None = Field(default=None, max_length=100)
 
 
@@ -275,7 +274,7 @@ class GetTicker(Message[Ticker]):
     """The best prices of a pair."""
 
     connector_name: OtherConnector = None
-    trading_pair: Pair
+    trading_pair: TradingPair
 
 
 class PublicTrade(TypedDict):
@@ -303,5 +302,5 @@ class GetPairTrades(Message[PairTrades]):
     """The newest public trades of a pair that were seen since its feed runs."""
 
     connector_name: OtherConnector = None
-    trading_pair: Pair
+    trading_pair: TradingPair
     limit: int = Field(default=100, ge=1, le=100)

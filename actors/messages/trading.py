@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.accounts import AccountName
-from aviary.actors.messages.connectors import Name, TradingPair
+from aviary.actors.messages.connectors import Name
+from aviary.actors.messages.names import TradingPair
 from pydantic import BeforeValidator, Field, StringConstraints
 
 type Side = Literal["BUY", "SELL"]

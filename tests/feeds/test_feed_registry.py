@@ -1,12 +1,15 @@
 """The registry: feeds start on first use, are shared, are bounded, and end when nobody needs them."""
 
 import pytest
+from aviary.actors.core.address import checked
 from aviary.actors.core.refusal import Invalid, NotFound, Refusal, Unavailable
 from aviary.actors.core.simulation import Simulation
+from aviary.actors.feed_registry import key_of
 from aviary.actors.messages.feeds import (
     REGISTRY,
     CloseFeed,
     FeedKey,
+    FeedKind,
     GetFeed,
     ListFeeds,
     OpenFeed,
@@ -14,6 +17,8 @@ from aviary.actors.messages.feeds import (
 )
 from aviary.supervisors.messages import RestartChild, TerminateChild
 from feed_world import BOOK, CANDLES, TICKER, World
+from hypothesis import given
+from hypothesis import strategies as st
 
 TOPIC = f"feed/{BOOK.path}"
 
@@ -243,3 +248,23 @@ def test_after_any_storm_of_faults_every_wanted_feed_is_open_exactly_once(seed: 
         assert world.exchange.open == {f"feed/{key.path}": 1 for key in keys}
         assert {world.state(key.address) for key in keys} <= {"running", "degraded"}
         world.stop()
+
+
+@given(
+    kind=st.sampled_from(["order_book", "trades", "candles", "ticker", "funding"]),
+    connector=st.from_regex(r"[A-Za-z0-9_.-]{1,60}", fullmatch=True),
+    pair=st.from_regex(r"[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}", fullmatch=True),
+)
+def test_a_feed_is_known_by_its_address_whatever_its_exchange_calls_the_pair(
+    kind: FeedKind, connector: str, pair: str
+) -> None:
+    interval = "15m" if kind == "candles" else None
+    key = FeedKey(kind=kind, connector=connector, trading_pair=pair, interval=interval)
+
+    assert checked(key.address) == key.address
+    assert key_of(key.name) == key
+
+
+@pytest.mark.parametrize("name", ["", "order_book", "weather:sandbox:BTC-USDT", "ticker:sandbox:BTC", "candles:a:B-C"])
+def test_what_is_no_feed_s_name_is_not_taken_for_one(name: str) -> None:
+    assert key_of(name) is None

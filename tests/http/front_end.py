@@ -13,6 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from aviary.actors.core.system import System
 from aviary.config.settings import Settings
 from aviary.http.app import STREAMS, create_app
+from aviary.http.runner import runner_of
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from pydantic import SecretStr
@@ -123,7 +124,7 @@ async def front_end(
     if start:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop))
     app = create_app(system, settings, rows, **app_options)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = runner_of(app, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

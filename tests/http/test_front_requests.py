@@ -228,6 +228,24 @@ async def test_path_tricks_are_refused_naming_the_field_and_reach_no_actor(name:
         assert probe.received == []
 
 
+async def test_what_is_no_http_is_refused_and_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with front_end(ROWS, things()[1]) as front:
+        answer = await front.bytes_of(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+
+    assert b" 400 Bad Request" in answer.splitlines()[0]
+    assert [(one.levelname, one.exc_info) for one in caplog.records if "not HTTP" in one.getMessage()] == [
+        ("INFO", None)
+    ]
+    assert all(one.levelname != "ERROR" for one in caplog.records)
+
+
+async def test_a_long_query_gets_an_answer_in_json() -> None:
+    async with front_end() as front:
+        status, body, _ = await front.call("GET", f"/things/a?nosuch={'x' * 20_000}")
+
+    assert (status, list(body)) == (404, ["detail"])
+
+
 def folder(name: str, *children: ChildSpec) -> ChildSpec:
     spec = SupervisorSpec(children=children)
     return ChildSpec(name, lambda: Supervisor(spec), kind="supervisor", settings=SUPERVISOR_SETTINGS)

@@ -213,7 +213,7 @@ def test_sup_start_map_simple(stage: Stage) -> None:
         ("name", None),
         ("name", "a/b"),
         ("name", ".."),
-        ("name", "x" * 101),
+        ("name", "x" * 201),
         ("factory", None),
         ("restart", "sometimes"),
         ("kind", "thing"),

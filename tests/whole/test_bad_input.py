@@ -431,6 +431,8 @@ SENSELESS: tuple[tuple[str, str, object, str], ...] = (
     ),
     ("POST", "/market-data/order-book/price-for-volume", {**PAIR, "is_buy": True, "volume": -1}, "volume"),
     ("GET", "/market-data/ticker/NO-SUCH?connector=sandbox", None, "NO-SUCH"),
+    ("GET", "/market-data/ticker/A:B-$C:D?connector=sandbox", None, "A:B-$C:D"),
+    ("POST", "/market-data/trading-pair/remove", {**PAIR, "trading_pair": "A:B-$C:D"}, "A:B-$C:D"),
     ("GET", "/market-data/ticker/BTC-USDT?connector=nosuch", None, "nosuch"),
     ("POST", f"{BOTS}/deploy-v2-controllers", DEPLOY, "nosuch"),
     ("POST", f"{BOTS}/deploy-v2-controllers", {**DEPLOY, "instance_name": "../b"}, "instance_name"),
