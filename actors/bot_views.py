@@ -53,13 +53,13 @@ class BotViews:
         if cell is None:
             return BotStatus(name=name, state="failed", reason="it was not brought up")
         state = "backing_off" if cell.state in {"backing_off", "starting"} else "failed"
-        view = cell.view(self._bots.actor.clock.now(), self._bots.actor.clock.monotonic())
-        wait = (
-            ""
-            if view.next_try_at is None
-            else f"; next try in {max(0.0, view.next_try_at - self._bots.actor.clock.now()):.1f} s"
-        )
-        reason = f"{cell.last_failure or 'unknown'}{wait}"
+        now = self._bots.actor.clock.now()
+        next_try_at = cell.view(now, self._bots.actor.clock.monotonic()).next_try_at
+        reason = cell.last_failure or "unknown"
+        if next_try_at is not None:
+            reason += f"; next try in {max(0.0, next_try_at - now):.1f} s"
+        elif state == "backing_off":
+            reason += "; trying again now"
         return BotStatus.model_validate(
             {
                 "name": name,
