@@ -172,13 +172,22 @@ async def test_a_peer_that_speaks_nonsense_is_hung_up_on() -> None:
         assert "unreadable" in await asyncio.wait_for(port.closed(), DEADLINE)
 
 
+async def _readable(sock: socket.socket) -> None:
+    """Return once the peer has sent something: its first heartbeat."""
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sock, arrived.set)
+    async with asyncio.timeout(DEADLINE):
+        await arrived.wait()
+    loop.remove_reader(sock)
+
+
 async def test_a_slow_server_gets_the_newest_of_each_topic_and_every_event_that_must_arrive() -> None:
     server = PortServer({})
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
     serving = asyncio.create_task(server.serve(theirs))
-    await asyncio.sleep(0)
+    await _readable(ours)
     filling = b"x" * 100_000
     for number in range(200):
         server.push_newest("book/A", b"%d" % number + filling)
@@ -195,6 +204,11 @@ async def test_a_slow_server_gets_the_newest_of_each_topic_and_every_event_that_
     assert [payload for topic, payload in received if topic == "fill"] == [b"%d" % n for n in range(50)]
     assert len(received) < 100
     assert _newest(received, "book/A").startswith(b"199")
+    server.push("fill", b"after")
+    server.push_newest("book/A", b"after")
+    async with asyncio.timeout(DEADLINE):
+        while received[-2:] != [("fill", b"after"), ("book/A", b"after")]:
+            await asyncio.sleep(0.01)
     port.close()
     await serving
 
