@@ -117,6 +117,8 @@ class ChildProcess:
                 signal.pidfd_send_signal(self._pidfd, number)
             elif birth_mark(self.pid) == self.birth:
                 os.kill(self.pid, number)
+            else:
+                return False
         except ProcessLookupError:
             return False
         return True

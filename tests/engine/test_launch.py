@@ -174,6 +174,21 @@ async def test_a_process_is_adopted_by_its_id_and_its_birth(template: Template, 
     assert ChildProcess.adopt(process.pid, process.birth) is None
 
 
+async def test_without_a_descriptor_only_the_very_process_is_signalled_and_its_end_seen() -> None:
+    sleeper = await asyncio.create_subprocess_exec("sleep", "60")
+    process = ChildProcess(sleeper.pid, None)
+    other = ChildProcess(sleeper.pid, None)
+    other.birth = "another birth"
+
+    assert not other.kill()
+    assert process.alive
+    assert process.kill()
+
+    await asyncio.wait_for(process.exited(), DEADLINE)
+    await sleeper.wait()
+    assert not process.alive
+
+
 async def test_a_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     script = f"""
 import asyncio, os, signal
