@@ -5,7 +5,6 @@ the margin of positions or of open orders is available. Below the maintenance ma
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from aviary.config.clock import Clock
@@ -14,6 +13,7 @@ from aviary.sandbox.funding import funding_rate
 from aviary.sandbox.instruments import MAXIMUM_LOTS, MAXIMUM_TICKS, Instrument, Market
 from aviary.sandbox.numbers import Numbers
 from aviary.sandbox.orders import Fill, Order, OrderType, PositionSide, Side, Status, TimeInForce, Trade
+from aviary.sandbox.positions import Position
 from aviary.sandbox.refusals import Refused
 from aviary.sandbox.store import Store
 from aviary.sandbox.venue import NewOrder, Venue
@@ -34,24 +34,6 @@ LIQUIDATION_FEE = Decimal("0.005")
 PRECISION = Decimal("1e-8")
 
 ZERO = Decimal(0)
-
-
-@dataclass(slots=True)
-class Position:
-    """Signed lots and what they cost to enter, in quote; the cost is never negative."""
-
-    amount: int = 0
-    cost: Decimal = ZERO
-    updated: int = 0
-
-    def entry(self, instrument: Instrument) -> Decimal:
-        """Average entry price; 0 if there is no position."""
-        return self.cost / abs(instrument.amount(self.amount)) if self.amount else ZERO
-
-    def profit(self, instrument: Instrument, price: Decimal) -> Decimal:
-        """Profit if closed at a price, before fees."""
-        worth = abs(instrument.amount(self.amount)) * price
-        return worth - self.cost if self.amount > 0 else self.cost - worth
 
 
 class PerpetualVenue(Venue):
@@ -189,22 +171,9 @@ class PerpetualVenue(Venue):
             raise Refused(-4061, "Order's position side does not match user's setting.")
         lots = self._lots(instrument, request.quantity)
         price = self._price(instrument, request)
-        now = self._now()
-        order = Order(
-            id=0,
-            owner=key,
-            instrument=instrument,
-            client_id=request.client_id,
-            side=request.side,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            price=price,
-            quantity=lots,
-            created=now,
-            updated=now,
-            reduce_only=request.reduce_only or _closes(request.side, request.position_side),
-            position_side=request.position_side,
-        )
+        order = self._order(key, request, price, lots)
+        order.reduce_only = request.reduce_only or _closes(request.side, request.position_side)
+        order.position_side = request.position_side
         reducible = self._reducible(order)
         if order.reduce_only:
             if not reducible:

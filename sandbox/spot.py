@@ -27,20 +27,7 @@ class SpotVenue(Venue):
         self._refuse_duplicate(key, request.client_id, Refused(-2010, "Duplicate order sent."))
         price = self._price(instrument, request)
         lots = self._lots(instrument, request)
-        now = self._now()
-        order = Order(
-            id=0,
-            owner=key,
-            instrument=instrument,
-            client_id=request.client_id,
-            side=request.side,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            price=price,
-            quantity=lots,
-            created=now,
-            updated=now,
-        )
+        order = self._order(key, request, price, lots)
         if order.type is OrderType.MARKET:
             taken, cost = book.cost(order.side, lots)
             if taken and instrument.notional(cost) < instrument.minimum_notional:

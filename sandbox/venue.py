@@ -280,6 +280,23 @@ class Venue(ABC):
             if key not in self.muted_keys:
                 self._listener(AccountChanged(self.market, key, tuple(assets), self._now()))
 
+    def _order(self, key: str, request: NewOrder, price: int, lots: int) -> Order:
+        """The order that is asked for. It gets its id once it is accepted."""
+        now = self._now()
+        return Order(
+            id=0,
+            owner=key,
+            instrument=self.instrument(request.symbol),
+            client_id=request.client_id,
+            side=request.side,
+            type=request.type,
+            time_in_force=request.time_in_force,
+            price=price,
+            quantity=lots,
+            created=now,
+            updated=now,
+        )
+
     def _refuse_duplicate(self, key: str, client_id: str, refusal: Refused) -> None:
         if any(each.client_id == client_id for each in self._open.get(key, {}).values()):
             raise refusal

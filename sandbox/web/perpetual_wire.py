@@ -6,7 +6,8 @@ from aviary.sandbox.events import AccountChanged, OrderReported
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.instruments import MAXIMUM_LOTS, MAXIMUM_TICKS, Instrument, Market
 from aviary.sandbox.orders import Order, OrderType, PositionSide
-from aviary.sandbox.perpetual import ASSET, MAINTENANCE, PerpetualVenue, Position
+from aviary.sandbox.perpetual import ASSET, MAINTENANCE, PerpetualVenue
+from aviary.sandbox.positions import Position
 from aviary.sandbox.web.wire import Json, eight, plain
 
 

@@ -1,8 +1,9 @@
 """What hummingbot's settings ask of the connector `sandbox_perpetual`."""
 
+from aviary.sandbox.connectors.credentials import key_field, secret_field
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_utils import DEFAULT_FEES
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, SecretStr
 
 CENTRALIZED = True
 
@@ -13,24 +14,8 @@ class SandboxPerpetualConfigMap(BaseConnectorConfigMap):  # type: ignore[misc]
     """Key and secret; any key that begins with `sandbox` will do."""
 
     connector: str = "sandbox_perpetual"
-    sandbox_perpetual_api_key: SecretStr = Field(
-        default=...,
-        json_schema_extra={
-            "prompt": "Enter your sandbox API key (any text that begins with 'sandbox')",
-            "is_secure": True,
-            "is_connect_key": True,
-            "prompt_on_new": True,
-        },
-    )
-    sandbox_perpetual_api_secret: SecretStr = Field(
-        default=...,
-        json_schema_extra={
-            "prompt": "Enter your sandbox API secret (any text)",
-            "is_secure": True,
-            "is_connect_key": True,
-            "prompt_on_new": True,
-        },
-    )
+    sandbox_perpetual_api_key: SecretStr = key_field()
+    sandbox_perpetual_api_secret: SecretStr = secret_field()
     model_config = ConfigDict(title="sandbox_perpetual")
 
 

@@ -4,15 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from aviary.sandbox.connectors.address import base_url
+from aviary.sandbox.connectors.requests import factory_of, server_time
 from hummingbot.connector.exchange.binance import binance_constants as constants
 from hummingbot.connector.exchange.binance.binance_web_utils import (
     build_api_factory_without_time_synchronizer_pre_processor,
     create_throttler,
 )
-from hummingbot.connector.time_synchronizer import TimeSynchronizer
-from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod
-from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 
 def public_rest_url(path_url: str, domain: str | None = None) -> str:
@@ -35,21 +32,11 @@ def build_api_factory(
     """A factory of request assistants that keep to the exchange's time."""
     throttler = throttler or create_throttler()
     provider = time_provider or (lambda: get_current_server_time(throttler=throttler, domain=domain))
-    synchronizer = time_synchronizer or TimeSynchronizer()
-    return WebAssistantsFactory(
-        throttler=throttler,
-        auth=auth,
-        rest_pre_processors=[TimeSynchronizerRESTPreProcessor(synchronizer=synchronizer, time_provider=provider)],
-    )
+    return factory_of(throttler, time_synchronizer, provider, auth)
 
 
 async def get_current_server_time(throttler: Any = None, domain: str | None = None) -> float:
     """The exchange's time in Unix milliseconds."""
     factory = build_api_factory_without_time_synchronizer_pre_processor(throttler=throttler or create_throttler())
-    assistant = await factory.get_rest_assistant()
-    response = await assistant.execute_request(
-        url=public_rest_url(constants.SERVER_TIME_PATH_URL, domain),
-        method=RESTMethod.GET,
-        throttler_limit_id=constants.SERVER_TIME_PATH_URL,
-    )
-    return float(response["serverTime"])
+    url = public_rest_url(constants.SERVER_TIME_PATH_URL, domain)
+    return await server_time(factory, url, constants.SERVER_TIME_PATH_URL)
