@@ -85,8 +85,8 @@ class BookFeed(Feed):
         }
 
 
-class TickerFeed(Feed):
-    """Best prices and the last trade's."""
+class ShownFeed(Feed):
+    """A feed of one thing that is shown whole, whenever it looks different."""
 
     def __init__(self, stream: PairStream, trading_pair: str) -> None:
         self._stream = stream
@@ -110,6 +110,14 @@ class TickerFeed(Feed):
         """See `Feed`."""
         shown = self._show()
         return None if shown is None else {**shown, "timestamp": self.heard_at}
+
+    @abstractmethod
+    def _show(self) -> dict[str, Any] | None:
+        """What there is to see; `None` if there is nothing yet."""
+
+
+class TickerFeed(ShownFeed):
+    """Best prices and the last trade's."""
 
     def _show(self) -> dict[str, Any] | None:
         book = self._stream.book
@@ -174,31 +182,8 @@ class TradesFeed(Feed):
         self._new.append(trade)
 
 
-class FundingFeed(Feed):
+class FundingFeed(ShownFeed):
     """Funding rate, mark and index price of a perpetual pair."""
-
-    def __init__(self, stream: PairStream, trading_pair: str) -> None:
-        self._stream = stream
-        self._pair = trading_pair
-        self._seen: dict[str, Any] | None = None
-
-    @property
-    def heard_at(self) -> float | None:
-        """See `Feed`."""
-        return self._stream.heard_at
-
-    def change(self) -> dict[str, Any] | None:
-        """See `Feed`."""
-        shown = self._show()
-        if shown is None or shown == self._seen:
-            return None
-        self._seen = shown
-        return {**shown, "timestamp": self.heard_at}
-
-    def snapshot(self) -> dict[str, Any] | None:
-        """See `Feed`."""
-        shown = self._show()
-        return None if shown is None else {**shown, "timestamp": self.heard_at}
 
     def _show(self) -> dict[str, Any] | None:
         known = self._stream.connector._perpetual_trading.funding_info  # noqa: SLF001
