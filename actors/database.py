@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.actor import ThreadActor
 from aviary.actors.core.refusal import Unavailable
-from aviary.actors.messages.database import Fetch, Transact
-from aviary.persistence.database import DatabaseUnavailable, open_database, reachable
+from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
+from aviary.persistence.database import DamagedDatabase, DatabaseUnavailable, open_database, reachable
 from aviary.persistence.migrations import integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import peewee
 
 ALARM = "database"
-"""The alarm that stands while the database can't be reached."""
+"""The alarm that stands while the database can't be reached, or is damaged."""
+
+DAMAGE_ALARM = "database/damage"
+"""The alarm that stands once a part of the database was found damaged."""
+
+INSPECTION_INTERVAL = 86_400.0
+"""Seconds between two inspections of the whole file."""
 
 RETRY_AFTER = 2.0
 """Seconds after which an asker may try again."""
-
-
-class DamagedDatabase(Exception):
-    """The file says of itself that it is damaged."""
 
 
 class Database(ThreadActor):
@@ -38,12 +42,9 @@ class Database(ThreadActor):
         self._database: peewee.Database | None = None
 
     def prepare(self) -> None:
-        """Open, check and migrate the database."""
+        """Open and migrate the database."""
         self._database = database = open_database(self._url, self._path)
-        with reachable(database):
-            problems = integrity_problems(database)
-            if problems:
-                raise DamagedDatabase("; ".join(problems[:3]))
+        with self._trouble_told(), reachable(database):
             applied = migrate(database, self.clock)
         if applied:
             self.system.record("operator", self.address, reason=f"schema changes applied: {applied}")
@@ -61,19 +62,69 @@ class Database(ThreadActor):
         database = self._database
         if database is None:
             raise RuntimeError("not prepared")
+        with self._trouble_told(), reachable(database), database.atomic():
+            answer = work(self._repositories)
+        self.system.alarms.clear(ALARM)
+        return answer
+
+    @contextmanager
+    def _trouble_told(self) -> Iterator[None]:
         try:
-            with reachable(database), database.atomic():
-                answer = work(self._repositories)
+            yield
         except DatabaseUnavailable as error:
             self.system.alarms.raise_(ALARM, str(error))
             raise Unavailable(f"the database can't be reached: {error}", RETRY_AFTER) from error
-        self.system.alarms.clear(ALARM)
-        return answer
+        except DamagedDatabase as damage:
+            self.system.alarms.raise_(ALARM, f"the database is damaged: {damage}")
+            raise
 
     def release(self) -> None:
         """Close this thread's connection."""
         if self._database is not None and not self._database.is_closed():
             self._database.close()
+
+
+class DatabaseInspector(ThreadActor):
+    """Reads the whole SQLite file at each start and once a day, on a connection of its own.
+
+    That takes seconds where there are millions of orders, and nobody waits for it.
+    """
+
+    def __init__(self, url: str | None, path: Path) -> None:
+        super().__init__()
+        self._url = url
+        self._path = path
+
+    def prepare(self) -> None:
+        """Begin soon: what starts after this one does not wait."""
+        self.tell(self.address, InspectDatabase())
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message."""
+        match message:
+            case InspectDatabase():
+                return self._inspect()
+            case _:
+                return super().receive(message)
+
+    def _inspect(self) -> None:
+        database = open_database(self._url, self._path)
+        self.schedule(INSPECTION_INTERVAL, InspectDatabase())
+        try:
+            with reachable(database):
+                problems = integrity_problems(database)
+        except DatabaseUnavailable as error:
+            self.degrade(f"the database could not be inspected: {error}")
+            return
+        except DamagedDatabase as damage:
+            problems = (str(damage),)
+        finally:
+            database.close()
+        self.recover()
+        if problems:
+            self.system.alarms.raise_(DAMAGE_ALARM, "; ".join(problems[:3]))
+        else:
+            self.system.alarms.clear(DAMAGE_ALARM)
 
 
 class DatabaseReader(ThreadActor):

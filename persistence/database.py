@@ -33,9 +33,16 @@ PASSING_TROUBLE = frozenset(
 )
 """SQLite's primary result codes that speak of the surroundings, not of the statement."""
 
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""SQLite's primary result codes that speak of the file itself."""
+
 
 class DatabaseUnavailable(Exception):
     """The database can't be reached now; another try may go through."""
+
+
+class DamagedDatabase(Exception):
+    """The file is no database any more, or a part of it can't be read: it is to be replaced by a copy."""
 
 
 class BadDatabaseUrl(ValueError):
@@ -116,26 +123,35 @@ def _sqlite(path: Path) -> peewee.SqliteDatabase:
 
 @contextmanager
 def reachable(database: peewee.Database) -> Iterator[None]:
-    """Turn trouble with the connection into `DatabaseUnavailable`, and drop the broken connection.
+    """Turn trouble with the connection into `DatabaseUnavailable`, with the file into `DamagedDatabase`.
 
-    The next use opens a new one. Goes around the outermost transaction. Other errors, a statement
-    that is wrong for instance, stay what they are.
+    The broken connection is dropped: the next use opens a new one. Goes around the outermost
+    transaction. Other errors, a statement that is wrong for instance, stay what they are.
     """
     try:
         if database.is_closed():
             database.connect()
         yield
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
-        if not _passes(database, error):
+    except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError) as error:
+        trouble = _trouble(database, error)
+        if trouble is None:
             raise
         if not database.is_closed():
             database.close()
-        raise DatabaseUnavailable(str(error).partition("\n")[0] or type(error).__name__) from error
+        raise trouble from error
 
 
-def _passes(database: peewee.Database, error: peewee.DatabaseError | peewee.InterfaceError) -> bool:
+def _trouble(database: peewee.Database, error: BaseException) -> DatabaseUnavailable | DamagedDatabase | None:
+    words = str(error).partition("\n")[0] or type(error).__name__
     if not isinstance(database, peewee.SqliteDatabase):
-        return True
-    cause = getattr(error, "orig", None)
-    # The low byte is the primary code, the rest the extended one.
-    return isinstance(cause, sqlite3.Error) and (cause.sqlite_errorcode & 0xFF) in PASSING_TROUBLE
+        passes = isinstance(error, peewee.OperationalError | peewee.InterfaceError)
+        return DatabaseUnavailable(words) if passes else None
+    # Misuse of the driver has no code. The low byte is the primary code, the rest the extended one.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in PASSING_TROUBLE:
+        return DatabaseUnavailable(words)
+    if code in DAMAGE:
+        return DamagedDatabase(words)
+    # peewee's error wraps the driver's. And when the disk is full SQLite undoes the transaction by itself, so
+    # that what is seen is the failure to undo it once more.
+    return None if error.__context__ is None else _trouble(database, error.__context__)

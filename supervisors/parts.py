@@ -12,7 +12,7 @@ from aviary.actors.bot_registry import BotRegistry
 from aviary.actors.bot_store import BotStore
 from aviary.actors.broker import Broker
 from aviary.actors.connector import Connector
-from aviary.actors.database import Database, DatabaseReader, a_reader
+from aviary.actors.database import Database, DatabaseInspector, DatabaseReader, a_reader
 from aviary.actors.engine_host import EngineHost
 from aviary.actors.feed_registry import FeedRegistry
 from aviary.actors.market_data import MarketData
@@ -67,6 +67,10 @@ class Parts:
     def reader(self) -> DatabaseReader:
         """One of the readers."""
         return DatabaseReader(self._url, self._layout.database)
+
+    def inspector(self) -> DatabaseInspector:
+        """Whoever looks after the file as a whole."""
+        return DatabaseInspector(self._url, self._layout.database)
 
     def sandbox(self) -> SandboxExchange:
         """The simulated exchange's keeper."""

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from aviary.actors.core.message import Message
 from aviary.persistence.repositories import Repositories
 
+INSPECTION_LIMIT = 3600.0
+"""Seconds an inspection may take: a slow disk with a hundred million orders."""
+
 
 class Transact[Reply](Message[Reply]):
     """Run `work` in one transaction, on the database's own thread, after everything asked before it."""
@@ -16,3 +19,9 @@ class Fetch[Reply](Message[Reply]):
     """Run `work`, which only reads, on one of the readers' threads."""
 
     work: Callable[[Repositories], Reply]
+
+
+class InspectDatabase(Message[None]):
+    """Look whether the whole file can be read and its indexes fit its tables."""
+
+    handler_limit = INSPECTION_LIMIT

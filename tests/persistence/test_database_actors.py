@@ -1,0 +1,142 @@
+"""The database's actors: what a damaged, full or lost database means to whoever asks them."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aviary.actors.core.refusal import Unavailable
+from aviary.actors.core.system import System
+from aviary.actors.database import ALARM, DAMAGE_ALARM, Database, DatabaseInspector, DatabaseReader
+from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
+from aviary.config.clock import pause
+from aviary.persistence.bots import Bot
+from aviary.persistence.repositories import Repositories
+from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.boot import Tree
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+
+PATIENCE = 20.0
+LOOK = 0.02
+QUICK = Backoff(first=0.05, cap=0.2)
+
+
+class Keepers:
+    """The database's branch of a tree, in threads of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.system = System.live()
+        self._tree = Tree(
+            self.system,
+            SupervisorSpec(
+                park=True,
+                intensity=None,
+                children=(
+                    ChildSpec("database", lambda: Database(None, path), backoff=QUICK),
+                    ChildSpec("reader", lambda: DatabaseReader(None, path), backoff=QUICK),
+                    ChildSpec("inspector", lambda: DatabaseInspector(None, path), backoff=QUICK),
+                ),
+            ),
+        )
+
+    def start(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._tree.start(), self.system.kernel.loop).result(PATIENCE)
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._tree.stop(), self.system.kernel.loop).result(PATIENCE)
+        self.system.shutdown()
+
+    def write[R](self, work: Callable[[Repositories], R]) -> R:
+        return self.system.ask_blocking("database", Transact(work=work), timeout=PATIENCE)
+
+    def read[R](self, work: Callable[[Repositories], R]) -> R:
+        return self.system.ask_blocking("reader", Fetch(work=work), timeout=PATIENCE)
+
+    def alarm(self, name: str) -> str | None:
+        standing = self.system.alarms.standing()
+        return next((alarm.message for alarm in standing if alarm.name == name), None)
+
+    def until_alarm(self, name: str) -> str:
+        for _ in range(int(PATIENCE / LOOK)):
+            message = self.alarm(name)
+            if message is not None:
+                return message
+            pause(LOOK)
+        raise AssertionError(f"there is no alarm {name}")
+
+
+@pytest.fixture
+def keepers(tmp_path: Path) -> Iterator[Keepers]:
+    opened = Keepers(tmp_path / "a.sqlite")
+    yield opened
+    opened.stop()
+
+
+def a_bot(name: str) -> Bot:
+    return Bot(name=name, desired="running", spec={"pad": "x" * 2000}, created_at=1.0, updated_at=1.0)
+
+
+def fill(path: Path) -> None:
+    before = Keepers(path)
+    before.start()
+    for number in range(100):
+        before.write(lambda r, n=number: r.bots.add(a_bot(f"b-{n}")))  # type: ignore[misc]
+    before.stop()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_told_by_an_alarm_and_asking_waits_for_a_good_one(
+    keepers: Keepers, tmp_path: Path
+) -> None:
+    good = tmp_path / "good.sqlite"
+    fill(good)
+    keepers.path.write_bytes(b"not a database" * 1000)
+
+    keepers.start()
+
+    assert "file is not a database" in keepers.until_alarm(ALARM)
+    good.replace(keepers.path)
+    assert keepers.write(lambda r: r.bots.get("b-7")) is not None
+    assert keepers.alarm(ALARM) is None
+
+
+def test_damage_inside_the_file_is_found_while_the_rest_goes_on(keepers: Keepers) -> None:
+    fill(keepers.path)
+    damaged = bytearray(keepers.path.read_bytes())
+    damaged[-6000:-3000] = b"\x55" * 3000
+    keepers.path.write_bytes(damaged)
+
+    keepers.start()
+
+    assert keepers.until_alarm(DAMAGE_ALARM)
+    assert keepers.write(lambda r: r.orders.live()) == ()
+
+
+def test_a_sound_file_raises_no_alarm(keepers: Keepers) -> None:
+    keepers.start()
+
+    inspected = keepers.system.ask_blocking("inspector", InspectDatabase(), timeout=PATIENCE)
+
+    assert inspected is None
+    assert keepers.system.alarms.standing() == ()
+
+
+def test_a_disk_that_is_full_refuses_what_is_written_and_answers_what_is_read(keepers: Keepers) -> None:
+    keepers.start()
+    keepers.write(lambda r: r.bots.add(a_bot("first")))
+    pages = keepers.write(lambda r: r.bots._database.execute_sql("PRAGMA page_count").fetchone()[0])
+    keepers.write(lambda r: r.bots._database.execute_sql(f"PRAGMA max_page_count = {pages}").fetchone())
+
+    with pytest.raises(Unavailable, match="full"):
+        for number in range(100):
+            keepers.write(lambda r, n=number: r.bots.add(a_bot(f"b-{n}")))  # type: ignore[misc]
+
+    assert "full" in str(keepers.alarm(ALARM))
+    assert keepers.read(lambda r: r.bots.get("first")) is not None
+    # The connection was dropped, and with it the bound: there is room again.
+    assert keepers.write(lambda r: r.bots.add(a_bot("last")))
+    assert keepers.alarm(ALARM) is None
