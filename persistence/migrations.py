@@ -46,7 +46,10 @@ class Migration:
             database.execute_sql(statement.replace("{serial}", serial))  # type: ignore[no-untyped-call]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", schema.FIRST),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "create everything", schema.FIRST),
+    Migration(2, "leave alarms to the journal", schema.SECOND),
+)
 
 
 def migrate(

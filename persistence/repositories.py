@@ -2,7 +2,6 @@
 
 import peewee
 from aviary.persistence.accounts import Accounts
-from aviary.persistence.alarms import Alarms
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.jobs import Jobs
@@ -20,4 +19,3 @@ class Repositories:
         self.bots = Bots(database)
         self.journal = Journal(database)
         self.jobs = Jobs(database)
-        self.alarms = Alarms(database)

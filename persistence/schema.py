@@ -129,4 +129,7 @@ FIRST: tuple[str, ...] = (
     )""",
     "CREATE UNIQUE INDEX alarms_key ON alarms (name, since)",
 )
-"""Everything there is."""
+"""Everything there was at first."""
+
+SECOND: tuple[str, ...] = ("DROP TABLE alarms",)
+"""Alarms are told of by the journal."""

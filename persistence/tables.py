@@ -217,22 +217,6 @@ class JobRow(Row):
         table_name = "jobs"
 
 
-class AlarmRow(Row):
-    """An alarm, from its raising to its end."""
-
-    id = AutoField()
-    name = CleanTextField()
-    message = CleanTextField()
-    since = FloatField()
-    count = IntegerField()
-    cleared_at = FloatField(null=True)
-
-    class Meta:
-        """The plural."""
-
-        table_name = "alarms"
-
-
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
@@ -257,7 +241,6 @@ ALL: tuple[type[Row], ...] = (
     PerformanceRow,
     JournalRow,
     JobRow,
-    AlarmRow,
 )
 """Every table but that of the migrations themselves."""
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import peewee
 import pytest
 from aviary.config.clock import FakeClock
-from aviary.persistence.alarms import AlarmRecord
 from aviary.persistence.bots import Bot, BotRun, Performance
 from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, open_database, reachable
 from aviary.persistence.jobs import Job
@@ -293,17 +292,6 @@ def test_jobs_that_ended_are_forgotten_before_those_that_run(
 
     assert [job.id for job in records.jobs.unfinished()] == ["old"]
     assert [n for n in range(6) if records.jobs.get(f"j-{n}") is not None] == [3, 4, 5]
-
-
-def test_alarms_outlive_the_process_that_raised_them(records: Repositories) -> None:
-    disk = AlarmRecord(name="disk", message="95 % full", since=1.0)
-    records.alarms.save(disk)
-    records.alarms.save(disk.model_copy(update={"message": "96 % full", "count": 2}))
-    records.alarms.save(AlarmRecord(name="broker", message="away", since=2.0, cleared_at=3.0))
-
-    assert [(a.name, a.message, a.count) for a in records.alarms.standing()] == [("disk", "96 % full", 2)]
-    assert records.alarms.end_all(at=9.0) == 1
-    assert [(a.name, a.cleared_at) for a in records.alarms.history(limit=5)] == [("disk", 9.0), ("broker", 3.0)]
 
 
 def test_keys_are_listed_with_their_time(records: Repositories) -> None:

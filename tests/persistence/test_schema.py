@@ -10,7 +10,10 @@ from aviary.persistence.database import open_database
 from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaChanged, migrate
 from aviary.persistence.repositories import Repositories
 
-RELEASED = {1: "867f85bf51ec218ae36219ee8cb65b43603672a5b60670423d658cb1ea6a8c93"}
+RELEASED = {
+    1: "867f85bf51ec218ae36219ee8cb65b43603672a5b60670423d658cb1ea6a8c93",
+    2: "48d4eb5fc8a0fb9b510ba7152e72fa8cc688bd8c8854940b372f81f7b941b449",
+}
 
 
 def test_what_was_released_is_never_edited() -> None:
@@ -30,7 +33,7 @@ def test_a_change_that_was_edited_after_its_release_is_refused(database: peewee.
     edited = Migration(1, MIGRATIONS[0].name, ("CREATE TABLE other (id INTEGER)",))
 
     with pytest.raises(SchemaChanged):
-        migrate(database, FakeClock(), (edited,))
+        migrate(database, FakeClock(), (edited, *MIGRATIONS[1:]))
 
     assert "other" not in database.get_tables()
 
