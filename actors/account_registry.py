@@ -28,10 +28,13 @@ from aviary.actors.messages.accounts import (
     UpdateCredentials,
 )
 from aviary.actors.messages.connectors import GetBalances, ReopenConnector, WaitUntilReady
+from aviary.actors.messages.database import Fetch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aviary.actors.core.address import Address
+    from aviary.persistence.orders import Order
     from pydantic import SecretStr
 
 MASTER = "master_account"
@@ -45,6 +48,9 @@ ENCRYPT_TIMEOUT = 20.0
 
 READY_PATIENCE = 5.0
 """Seconds that the answer to a new credential waits for its connector, so that the next request can use it."""
+
+READ_TIMEOUT = 10.0
+"""Seconds the database has to answer."""
 
 BRING_UP_RETRY = 2.0
 """Seconds until the next try of what did not start."""
@@ -75,8 +81,11 @@ class AccountRegistry(AsyncActor):
     `credentials` is the folder with one folder an account, laid out as the released server's.
     """
 
-    def __init__(self, credentials: Path, password: SecretStr, family: Family) -> None:
+    def __init__(
+        self, credentials: Path, password: SecretStr, family: Family, database: Address = "database"
+    ) -> None:
         super().__init__()
+        self._database = database
         self._credentials = credentials
         self._password = password
         self._family = family
@@ -167,11 +176,12 @@ class AccountRegistry(AsyncActor):
             raise Invalid(f"{MASTER} can't be deleted.", "account_name")
         async with self._alone(self._known(account)):
             self._known(account)
+            left = await self._left_behind(account)
             await self._family.stop_account(account)
             # A dot can't begin an account's name: from here on it is gone, whatever becomes of the files.
             grave = self._credentials / f".deleted-{account}"
             await asyncio.to_thread(_bury, self._credentials / account, grave)
-        return Done(message="Account deleted successfully.")
+        return Done(message=f"Account deleted successfully.{left}")
 
     # Credentials
 
@@ -215,11 +225,19 @@ class AccountRegistry(AsyncActor):
         async with self._alone(self._known(account)):
             if connector not in self._connectors(self._known(account)):
                 raise NotFound(f"Account '{account}' has no credential for '{connector}'")
+            left = await self._left_behind(account, connector)
             await self._family.stop_connector(account, connector)
             with contextlib.suppress(Refusal):
                 await call_host(self, f"accounts/{account}/host", "close_connector", connector_name=connector)
             (self._credentials / account / "connectors" / f"{connector}.yml").unlink(missing_ok=True)
-        return Done(message="Connector credentials deleted successfully.")
+        return Done(message=f"Connector credentials deleted successfully.{left}")
+
+    async def _left_behind(self, account: str, connector: str | None = None) -> str:
+        """What is to be said of the orders that will stay on the exchange."""
+        live: tuple[Order, ...] = await self.ask(
+            self._database, Fetch(work=lambda r: r.orders.live(account, connector)), timeout=READ_TIMEOUT
+        )
+        return f" Orders that may still rest on the exchange: {len(live)}." if live else ""
 
     async def _balances(self, account: str) -> dict[str, Any]:
         connectors = self._connectors(self._known(account))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.actor import AsyncActor
@@ -23,7 +22,6 @@ from aviary.actors.messages.trading import (
     ListPositions,
     ListTrades,
     OrderView,
-    Pagination,
     PlaceOrder,
     PositionView,
     SearchOrders,
@@ -31,18 +29,16 @@ from aviary.actors.messages.trading import (
     SetPositionMode,
     TradeView,
 )
-from aviary.persistence.order_states import LIVE, released_status
+from aviary.actors.trading_views import iso, order_view, page_of, page_of_all, seconds, states_of, trade_view
+from aviary.persistence.order_states import LIVE
 from aviary.persistence.orders import OrderFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.message import Message
     from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
-    from aviary.persistence.fills import Fill
-    from aviary.persistence.order_states import OrderState
-    from aviary.persistence.orders import Order
     from aviary.persistence.repositories import Repositories
 
 PLACE_TIMEOUT = 27.0
@@ -53,22 +49,14 @@ READ_TIMEOUT = 10.0
 ASK_TIMEOUT = 15.0
 """Seconds a connector has to say what it holds."""
 
-MILLISECONDS_FROM = 1e11
-"""From here on a time is in milliseconds: as seconds it would lie 3000 years ahead."""
-
-STATES: tuple[OrderState, ...] = (
-    *("intent", "unresolved", "open", "partially_filled", "pending_cancel"),
-    *("filled", "cancelled", "rejected", "failed"),
-)
-
 
 class TradingDesk(AsyncActor):
     """Passes orders on to connectors, and answers from the database and from all connectors."""
 
-    def __init__(self, registry: Address = "account-registry", database: Address = "database") -> None:
+    def __init__(self, reader: Callable[[], Address], registry: Address = "account-registry") -> None:
         super().__init__()
+        self._reader = reader
         self._registry = registry
-        self._database = database
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -80,11 +68,9 @@ class TradingDesk(AsyncActor):
             case ClosePosition():
                 return self.defer(self._close(message))
             case ListActiveOrders():
-                return self.defer(self._orders(message, tuple(state for state in STATES if state in LIVE)))
+                return self.defer(self._active(message))
             case SearchOrders():
-                return self.defer(
-                    self._orders(message, _states(message.status), message.start_time, message.end_time)
-                )
+                return self.defer(self._search(message))
             case ListTrades():
                 return self.defer(self._trades(message))
             case ListPositions():
@@ -152,31 +138,32 @@ class TradingDesk(AsyncActor):
 
     # For all of them
 
-    async def _orders(
-        self,
-        wanted: ListActiveOrders | SearchOrders,
-        states: tuple[OrderState, ...],
-        since: float | None = None,
-        until: float | None = None,
-    ) -> ListPage[OrderView]:
+    async def _active(self, wanted: ListActiveOrders) -> ListPage[OrderView]:
+        # What a credential that was deleted left on its exchange is out of reach: it stays in the history.
+        credentials = ListConnections(account_names=wanted.account_names, connector_names=wanted.connector_names)
+        held = await self.ask(self._registry, credentials, timeout=READ_TIMEOUT)
+        chosen = OrderFilter(
+            credentials=tuple((one.account_name, one.connector_name) for one in held),
+            trading_pairs=wanted.trading_pairs or (),
+            states=tuple(sorted(LIVE)),
+        )
+        return await self._orders(wanted, chosen)
+
+    async def _search(self, wanted: SearchOrders) -> ListPage[OrderView]:
         chosen = OrderFilter(
             accounts=await self._known(wanted.account_names),
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
-            states=states,
-            since=_seconds(since),
-            until=_seconds(until),
+            states=states_of(wanted.status),
+            since=seconds(wanted.start_time),
+            until=seconds(wanted.end_time),
         )
+        return await self._orders(wanted, chosen)
+
+    async def _orders(self, wanted: ListActiveOrders | SearchOrders, chosen: OrderFilter) -> ListPage[OrderView]:
         limit, cursor = wanted.limit, wanted.cursor
-        page = await self._fetch(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor))
-        return ListPage(
-            data=tuple(order_view(order) for order in page.data),
-            pagination=Pagination(
-                limit=page.limit,
-                has_more=page.has_more,
-                next_cursor=page.next_cursor,
-                total_count=page.total_count,
-            ),
+        return page_of(
+            await self._fetch(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor)), order_view
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
@@ -190,26 +177,18 @@ class TradingDesk(AsyncActor):
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
-                since=_seconds(wanted.start_time),
-                until=_seconds(wanted.end_time),
+                since=seconds(wanted.start_time),
+                until=seconds(wanted.end_time),
                 limit=wanted.limit,
                 cursor=wanted.cursor,
             )
         )
-        return ListPage(
-            data=tuple(trade_view(fill) for fill in page.data),
-            pagination=Pagination(
-                limit=page.limit,
-                has_more=page.has_more,
-                next_cursor=page.next_cursor,
-                total_count=page.total_count,
-            ),
-        )
+        return page_of(page, trade_view)
 
     async def _positions(self, wanted: ListPositions) -> ListPage[PositionView]:
         found, silent = await self._from_each(wanted, GetPositions())
         rows = [position for positions in found for position in positions]
-        return _page(rows, wanted.limit, wanted.cursor, silent)
+        return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _funding_payments(self, wanted: ListFundingPayments) -> ListPage[dict[str, Any]]:
         found, silent = await self._from_each(wanted, GetLastFundingPayments())
@@ -219,7 +198,7 @@ class TradingDesk(AsyncActor):
             for payment in payments
             if wanted.trading_pair in {None, payment["trading_pair"]}
         ]
-        return _page(rows, wanted.limit, wanted.cursor, silent)
+        return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _from_each[R](
         self, wanted: ListPositions | ListFundingPayments, message: Message[R]
@@ -255,79 +234,4 @@ class TradingDesk(AsyncActor):
         return tuple(accounts)
 
     async def _fetch[R](self, work: Callable[[Repositories], R]) -> R:
-        return await self.ask(self._database, Fetch(work=work), timeout=READ_TIMEOUT)
-
-
-def order_view(order: Order) -> OrderView:
-    """An order in the released server's form."""
-    return OrderView(
-        order_id=order.client_order_id,
-        account_name=order.account,
-        connector_name=order.connector,
-        trading_pair=order.trading_pair,
-        trade_type=order.side,
-        order_type=order.order_type,
-        amount=order.amount,
-        price=order.price,
-        status=released_status(order.state),
-        filled_amount=order.filled_amount,
-        average_fill_price=order.average_price,
-        fee_paid=order.fee_paid,
-        fee_currency=order.fee_currency,
-        created_at=iso(order.created_at),
-        updated_at=iso(order.updated_at),
-        exchange_order_id=order.exchange_order_id,
-        error_message=order.error,
-        position_action=order.position_action,
-        state=order.state,
-    )
-
-
-def trade_view(fill: Fill) -> TradeView:
-    """A fill in the released server's form."""
-    return TradeView(
-        trade_id=f"{fill.client_order_id}_{fill.trade_id}",
-        order_id=fill.client_order_id,
-        account_name=fill.account,
-        connector_name=fill.connector,
-        trading_pair=fill.trading_pair,
-        trade_type=fill.side,
-        amount=fill.amount,
-        price=fill.price,
-        fee_paid=fill.fee_paid,
-        fee_currency=fill.fee_currency,
-        timestamp=iso(fill.timestamp),
-    )
-
-
-def iso(moment: float) -> str:
-    """ISO 8601, in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat()
-
-
-def _seconds(moment: float | None) -> float | None:
-    return moment / 1000 if moment is not None and moment >= MILLISECONDS_FROM else moment
-
-
-def _states(status: str | None) -> tuple[OrderState, ...]:
-    if not status:
-        return ()
-    found = tuple(state for state in STATES if status.upper() in {released_status(state), state.upper()})
-    if not found:
-        known = sorted({released_status(state) for state in STATES})
-        raise Invalid(f"status: {status!r} is not one of {', '.join(known)}", "status")
-    return found
-
-
-def _page[Item](rows: Iterable[Item], limit: int, cursor: str | None, silent: dict[str, str]) -> ListPage[Item]:
-    everything = list(rows)
-    begin = int(cursor) if cursor and cursor.isdecimal() else 0
-    end = begin + limit
-    more = end < len(everything)
-    return ListPage(
-        data=tuple(everything[begin:end]),
-        pagination=Pagination(
-            limit=limit, has_more=more, next_cursor=str(end) if more else None, total_count=len(everything)
-        ),
-        unavailable=silent,
-    )
+        return await self.ask(self._reader(), Fetch(work=work), timeout=READ_TIMEOUT)

@@ -17,10 +17,10 @@ type OrderState = Literal[
     "failed",
 ]
 
-TERMINAL: frozenset[str] = frozenset({"filled", "cancelled", "rejected", "failed"})
+TERMINAL: frozenset[OrderState] = frozenset({"filled", "cancelled", "rejected", "failed"})
 """States without a successor."""
 
-LIVE: frozenset[str] = frozenset({"intent", "unresolved", "open", "partially_filled", "pending_cancel"})
+LIVE: frozenset[OrderState] = frozenset({"intent", "unresolved", "open", "partially_filled", "pending_cancel"})
 """States of orders that may rest on the exchange."""
 
 _RANK: dict[str, int] = {

@@ -49,7 +49,12 @@ class DuplicateOrder(Exception):
 
 
 class OrderFilter(Record):
-    """Which orders; an empty tuple means all. Times are Unix seconds."""
+    """Which orders; an empty tuple means all. Times are Unix seconds.
+
+    `credentials` are pairs of account and connector of which one must be the order's, if it is given.
+    """
+
+    credentials: tuple[tuple[str, str], ...] | None = None
 
     accounts: tuple[str, ...] = ()
     connectors: tuple[str, ...] = ()
@@ -189,6 +194,9 @@ class Orders:
         ):
             if values:
                 query = query.where(column.in_(values))
+        if wanted.credentials is not None:
+            whose = peewee.Tuple(OrderRow.account, OrderRow.connector)
+            query = query.where(whose.in_([peewee.Tuple(*one) for one in wanted.credentials]))
         if wanted.since is not None:
             query = query.where(OrderRow.created_at >= wanted.since)
         if wanted.until is not None:

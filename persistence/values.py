@@ -15,7 +15,10 @@ class Record(BaseModel):
 
 
 class Page[Item](Record):
-    """A part of a list, newest first. `next_cursor` is `None` on the last page and never repeats."""
+    """A part of a list, newest first. `next_cursor` is `None` on the last page and never repeats.
+
+    `total_count` counts what fits the question, no further than each list says it does.
+    """
 
     data: tuple[Item, ...]
     limit: int

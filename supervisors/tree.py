@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aviary.actors.catalogue import Catalogue
 from aviary.actors.core.events import TOPIC
-from aviary.actors.database import READERS
+from aviary.actors.database import READERS, a_reader
 from aviary.actors.journal import JournalKeeper
 from aviary.actors.messages.journal import KernelEventRecorded
 from aviary.actors.mqtt_link import MqttLink
@@ -52,6 +52,7 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
     yield ChildSpec("database", parts.database, backoff=BRANCH)
     for reader in READERS:
         yield ChildSpec(reader, parts.reader, backoff=FEED)
+    yield ChildSpec("database-inspector", parts.inspector, backoff=BRANCH)
     yield ChildSpec("journal", lambda: JournalKeeper("database"), backoff=BRANCH)
     yield ChildSpec("supervision", parts.supervision, backoff=BRANCH)
     if settings.template:
@@ -73,7 +74,7 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
     yield ChildSpec("market-data", parts.market_data, backoff=BRANCH)
     yield supervisor("accounts", MANY)
     yield ChildSpec("account-registry", parts.account_registry, backoff=BRANCH)
-    yield ChildSpec("trading", TradingDesk, backoff=FEED)
+    yield ChildSpec("trading", lambda: TradingDesk(a_reader), backoff=FEED)
     yield ChildSpec("portfolio", Portfolio, backoff=FEED)
     yield ChildSpec("strategy-library", parts.strategy_library, backoff=BRANCH)
     yield supervisor("bots", MANY)

@@ -41,7 +41,10 @@ class CreateAccount(Message[Done]):
 
 
 class DeleteAccount(Message[Done]):
-    """Remove an account and its credentials. The first one, `master_account`, stays."""
+    """Remove an account and its credentials. The first one, `master_account`, stays.
+
+    Orders that rest on exchanges are left there; the answer says how many.
+    """
 
     handler_limit = SLOW
 
@@ -68,7 +71,7 @@ class AddCredential(Message[Done]):
 
 
 class DeleteCredential(Message[Done]):
-    """Disconnect and remove the keys. Orders that rest on the exchange are left there."""
+    """Disconnect and remove the keys. Orders that rest on the exchange are left there; the answer says how many."""
 
     handler_limit = SLOW
 

@@ -157,6 +157,7 @@ class Pagination(Value):
     has_more: bool
     next_cursor: str | None
     total_count: int
+    """How many fit the question; of orders and trades no more than 10 000 are counted."""
 
 
 class ListPage[Item](Value):

@@ -122,7 +122,7 @@ class World:
                 ),
                 ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, family)),
                 ChildSpec("market", lambda: Supervisor(market), kind="supervisor", settings=SUPERVISOR_SETTINGS),
-                ChildSpec("trading", TradingDesk),
+                ChildSpec("trading", lambda: TradingDesk(lambda: "database")),
                 ChildSpec("portfolio", Portfolio),
             ),
         )

@@ -14,6 +14,7 @@ from aviary.actors.messages.accounts import (
     ListAccounts,
     ListCredentials,
 )
+from aviary.actors.messages.trading import ListActiveOrders, SearchOrders
 from pydantic import SecretStr
 
 pytestmark = pytest.mark.whole
@@ -122,6 +123,40 @@ def test_keys_are_replaced_while_the_connector_runs(world: World, exchange: Exch
     placed = world.place(account)
 
     assert exchange.order_ids(other) == {placed.order_id}
+
+
+def test_orders_of_a_deleted_credential_are_left_and_told_of_and_active_again_with_it(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    address = world.connect(account, key)
+    order_id = world.place(account).order_id
+
+    deleted = world.ask(REGISTRY, DeleteCredential(account_name=account, connector_name="sandbox"))
+
+    assert deleted.message.endswith("Orders that may still rest on the exchange: 1.")
+    assert exchange.order_ids(key) == {order_id}
+    assert active(world, account) == set()
+    found = world.ask("trading", SearchOrders(account_names=(account,)))
+    assert [(order.order_id, order.state) for order in found.data] == [(order_id, "open")]
+    add(world, account, key)
+    world.wait_until_ready(address)
+    assert active(world, account) == {order_id}
+
+
+def test_orders_of_a_deleted_account_are_not_active(world: World, exchange: Exchange, account: str) -> None:
+    world.connect(account, exchange.key())
+    order_id = world.place(account).order_id
+
+    world.ask(REGISTRY, DeleteAccount(account_name=account))
+
+    everywhere = world.ask("trading", ListActiveOrders(limit=1000))
+    assert order_id not in {order.order_id for order in everywhere.data}
+
+
+def active(world: World, account: str) -> set[str]:
+    page = world.ask("trading", ListActiveOrders(account_names=(account,)))
+    return {order.order_id for order in page.data}
 
 
 def test_a_deleted_credential_is_gone_and_its_connector_stopped(

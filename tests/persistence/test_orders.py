@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import peewee
 import pytest
+from aviary.persistence import paging
 from aviary.persistence.fills import Fill
 from aviary.persistence.orders import DuplicateOrder, Order, OrderFilter
 from aviary.persistence.repositories import Repositories
@@ -269,3 +270,27 @@ def test_what_is_live_is_found_by_its_own_index(database: peewee.Database) -> No
     ).fetchall()
 
     assert "orders_live" in str(plan)
+
+
+def test_a_long_list_is_counted_up_to_a_bound(records: Repositories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "COUNTED", 3)
+    for n in range(5):
+        records.orders.record_intent(an_order(n))
+
+    page = records.orders.search(OrderFilter(), limit=4)
+
+    assert (page.total_count, len(page.data), page.has_more) == (3, 4, True)
+
+
+def test_orders_are_found_by_the_credentials_they_were_placed_with(records: Repositories) -> None:
+    for account in ("desk", "other"):
+        for connector in ("sandbox", "binance"):
+            records.orders.record_intent(an_order(account=account, connector=connector))
+
+    def found(*credentials: tuple[str, str]) -> set[tuple[str, str]]:
+        page = records.orders.search(OrderFilter(credentials=credentials), limit=10)
+        return {(order.account, order.connector) for order in page.data}
+
+    chosen = ("desk", "sandbox"), ("other", "binance")
+    assert found(*chosen) == set(chosen)
+    assert found() == set()
