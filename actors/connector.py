@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.core.address import Address
+    from aviary.actors.messages.connectors import Balance
     from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
     from pydantic import SecretStr
 
@@ -144,7 +145,7 @@ class Connector(AsyncActor):
             case CancelOrder(client_order_id=client_order_id):
                 return self.defer(self._cancel(client_order_id))
             case GetBalances(refresh=refresh):
-                return self.defer(self._holding(lambda: self._holdings.balances(refresh=refresh), needed=refresh))
+                return self.defer(self._balances(refresh=refresh))
             case GetPositions():
                 return self.defer(self._holding(self._holdings.positions))
             case GetLastFundingPayments():
@@ -358,6 +359,13 @@ class Connector(AsyncActor):
         if needed and self._phase == "opening":
             raise Unavailable(f"{self._account}/{self._connector}: {self._reason}")
         return await question()
+
+    async def _balances(self, *, refresh: bool) -> dict[str, Balance]:
+        needed = refresh or not self._holdings.balances_known
+        balances = await self._holding(lambda: self._holdings.balances(refresh=needed), needed=needed)
+        if self._phase in {"reconciling", "ready"}:
+            return balances
+        return {token: balance.model_copy(update={"stale": True}) for token, balance in balances.items()}
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
         return await call_host(self, self._host, method, limit=limit, connector_name=self._connector, **arguments)

@@ -42,6 +42,11 @@ class ConnectorHoldings:
         """Whether the connector trades perpetual contracts: hummingbot says so in the name."""
         return "_perpetual" in self._connector
 
+    @property
+    def balances_known(self) -> bool:
+        """Whether there was news of balances."""
+        return self._balances is not None
+
     def forget(self) -> None:
         """Other keys may mean another account: nothing that was known counts any more."""
         self._balances = None

@@ -34,12 +34,17 @@ ASK_TIMEOUT = 15.0
 
 
 class Portfolio(AsyncActor):
-    """Asks every connector for its balances, and the market for prices; keeps nothing."""
+    """Asks every connector for its balances, and the market for prices.
+
+    It keeps the last prices: a token whose exchange is out of reach is not without value.
+    """
 
     def __init__(self, registry: Address = "account-registry", catalogue: Address = "market/catalogue") -> None:
         super().__init__()
         self._registry = registry
         self._catalogue = catalogue
+        self._last_prices: dict[tuple[str, str], Decimal] = {}
+        """Prices by connector and token, which are as many as are held."""
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -76,7 +81,7 @@ class Portfolio(AsyncActor):
         except (Refusal, ActorCrashed):
             # Its last news, then, if there was any.
             return await self._holdings(connection, refresh=False) if refresh else ()
-        prices = await self._prices(connection.connector_name, balances)
+        prices, priced_now = await self._prices(connection.connector_name, balances)
         return tuple(
             Holding(
                 token=token,
@@ -84,11 +89,15 @@ class Portfolio(AsyncActor):
                 price=prices.get(token, Decimal(0)),
                 value=balance.total * prices.get(token, Decimal(0)),
                 available_units=balance.available,
+                stale=balance.stale or (not priced_now and token not in WORTH_ONE),
             )
             for token, balance in balances.items()
         )
 
-    async def _prices(self, connector: str, balances: Mapping[str, Balance]) -> dict[str, Decimal]:
+    async def _prices(
+        self, connector: str, balances: Mapping[str, Balance]
+    ) -> tuple[dict[str, Decimal], bool]:
+        """Prices by token, and whether they are of now."""
         prices = {token: Decimal(1) for token in balances if token in WORTH_ONE}
         pairs = tuple(f"{token}-{QUOTE}" for token in balances if token not in prices)
         if pairs:
@@ -97,9 +106,12 @@ class Portfolio(AsyncActor):
                     self._catalogue, GetPrices(connector_name=connector, trading_pairs=pairs), timeout=ASK_TIMEOUT
                 )
             except (Refusal, ActorCrashed):
-                return prices
-            prices |= {pair.rsplit("-", 1)[0]: price for pair, price in found.items()}
-        return prices
+                last = {token: self._last_prices.get((connector, token)) for token in balances}
+                return {**{token: price for token, price in last.items() if price is not None}, **prices}, False
+            now = {pair.rsplit("-", 1)[0]: price for pair, price in found.items()}
+            self._last_prices |= {(connector, token): price for token, price in now.items()}
+            prices |= now
+        return prices, True
 
     async def _tokens(self, wanted: GetTokenDistribution) -> dict[str, Any]:
         state = await self._state(wanted.account_names, wanted.connector_names, refresh=False)

@@ -123,6 +123,8 @@ class Balance(Value):
 
     total: Decimal
     available: Decimal
+    stale: bool = False
+    """Whether the exchange is out of reach, so that this is what it said last."""
 
 
 class GetBalances(Message[dict[str, Balance]]):

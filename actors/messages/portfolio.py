@@ -11,17 +11,19 @@ SLOW = 60.0
 
 
 class Holding(Value):
-    """A token on a connector. `price` and `value` are in the quote, 0 if no price is known."""
+    """A token on a connector. `price` and `value` are in the quote, 0 if no price was ever known."""
 
     token: str
     units: Decimal
     price: Decimal
     value: Decimal
     available_units: Decimal
+    stale: bool
+    """Whether the exchange was out of reach, so that units or price are the last that were known."""
 
 
 type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
-"""Holdings by account and connector."""
+"""Holdings by account and connector; none of a connector whose balances were not known yet."""
 
 
 class GetPortfolioState(Message[PortfolioState]):

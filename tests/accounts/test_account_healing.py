@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from account_world import Exchange, World
 from aviary.actors.core.refusal import Unavailable
+from aviary.actors.messages.accounts import GetAccountBalances
+from aviary.actors.messages.portfolio import GetPortfolioState
 
 pytestmark = pytest.mark.whole
 
@@ -180,6 +182,32 @@ def test_an_exchange_that_is_down_is_said_to_be_and_comes_back_by_itself(
 
     assert world.order(account, placed.order_id).state == "cancelled"
     assert world.place(account).state == "open"
+
+
+def test_what_lies_on_an_exchange_that_is_down_keeps_its_value_and_is_called_stale(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    address = world.connect(account, exchange.key())
+    phases = Phases(world, address)
+    wanted = GetPortfolioState(account_names=(account,), refresh=True)
+    before = {holding.token: holding for holding in world.ask("portfolio", wanted)[account]["sandbox"]}
+    exchange.faults("down", 60, market="spot")
+    phases.wait_for("interrupted")
+
+    meanwhile = {holding.token: holding for holding in world.ask("portfolio", wanted)[account]["sandbox"]}
+    balances = world.ask("account-registry", GetAccountBalances(account_name=account))
+    exchange.clear_faults()
+    phases.wait_for("ready", after="interrupted")
+    after = world.ask("portfolio", wanted)[account]["sandbox"]
+
+    assert not any(holding.stale for holding in before.values())
+    assert all(holding.stale for holding in meanwhile.values())
+    assert {token: holding.units for token, holding in meanwhile.items()} == {
+        token: holding.units for token, holding in before.items()
+    }
+    assert all(holding.value > 0 for holding in meanwhile.values())
+    assert all(balance.stale for balance in balances["sandbox"].values())
+    assert not any(holding.stale for holding in after)
 
 
 def test_an_exchange_that_is_killed_and_started_again_finds_its_accounts_back(

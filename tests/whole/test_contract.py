@@ -136,7 +136,7 @@ POSITION = {
     **dict.fromkeys(("account_name", "connector_name", "trading_pair", "side"), str),
     **dict.fromkeys(("amount", "entry_price", "unrealized_pnl", "leverage"), NUMBER),
 }
-HOLDING = {"token": str, **dict.fromkeys(("units", "price", "value", "available_units"), NUMBER)}
+HOLDING = {"token": str, "stale": bool, **dict.fromkeys(("units", "price", "value", "available_units"), NUMBER)}
 SHARE = {"value": NUMBER, "units": NUMBER}
 DISTRIBUTION = {
     "total_portfolio_value": NUMBER,
