@@ -67,7 +67,7 @@ async def decrypt_credential(password: str, account_dir: str, connector_name: st
             *(asyncio.to_thread(manager.decrypt_secret_value, name, document[name]) for name in secrets)
         )
     except ValueError as error:
-        raise PortRefusal("forbidden", "the credential cannot be decrypted with this password") from error
+        raise PortRefusal("forbidden", "the credential cannot be decrypted with this CONFIG_PASSWORD") from error
     return {**document, **dict(zip(secrets, clear, strict=True))}
 
 
@@ -88,7 +88,7 @@ async def password_check(password: str, account_dir: str) -> bool:
 async def ensure_password(password: str, account_dir: str) -> None:
     """Check the folder's password verification, or write it if there is none; `forbidden` if it differs."""
     if not await password_check(password, account_dir):
-        raise PortRefusal("forbidden", "the account's keys are encrypted with another password")
+        raise PortRefusal("forbidden", "the account's keys are encrypted with another CONFIG_PASSWORD")
     path = Path(account_dir) / VERIFICATION_FILE
     if not path.is_file():
         manager = ETHKeyFileSecretManger(password)
@@ -137,3 +137,9 @@ def _replace(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     Path(name).replace(path)
+    # The new name too must survive a power failure before anybody is told that the keys are kept.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
