@@ -1,19 +1,19 @@
-"""The orders of one connector: intents first, then what became of them, asked until it is known."""
+"""The orders of one connector: placed and cancelled, intents first, and compared with the exchange's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from aviary.actors.core.message import Value
-from aviary.actors.core.refusal import ActorCrashed, Conflict, NotFound, Refusal, Rejected, Unavailable
+from aviary.actors.core.refusal import Conflict, NotFound, Refusal, Rejected, Unavailable
 from aviary.actors.host_calls import call_host
 from aviary.actors.messages.engine import NothingDone, Unsupported
 from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
 from aviary.actors.order_notes import OrderNotes
-from aviary.actors.orders import EVENTS, STATES, CheckedOrder, fill_of, open_order, tracked_form
+from aviary.actors.order_settlement import OrderSettlement
+from aviary.actors.orders import EVENTS, CheckedOrder, fill_of, open_order, tracked_form
 from aviary.actors.reconciliation import OpenOrder, reconcile
 from aviary.persistence.order_states import TERMINAL
 from aviary.persistence.orders import Order
@@ -25,21 +25,6 @@ if TYPE_CHECKING:
     from aviary.actors.core.address import Address
     from aviary.actors.messages.trading import PlaceOrder
     from aviary.persistence.order_states import OrderState
-
-ON_ITS_WAY = 10.0
-"""Seconds after which a request can't be on its way to the exchange any more: it was given up before."""
-
-ASK_TWICE = 1.5
-"""Seconds between two "not found" of a fresh order that together are believed."""
-
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
-"""Seconds until an order without an answer is asked about again, doubling from the first to the last."""
-
-FILLS_PATIENCE = 5
-"""Questions after which an order counts as done although the exchange has not listed all of its fills."""
-
-LATELY = 200
-"""Orders that are remembered as asked about: what the host then says of them, the user stream had not told."""
 
 FEW_PAIRS = 5
 """Pairs up to which the exchange is asked for each one's open orders instead of all: on Binance a pair weighs
@@ -74,12 +59,7 @@ class ConnectorOrders:
         self._kick = kick
         self._placing: set[str] = set()
         self._cancelling: set[str] = set()
-        self._absent_since: dict[str, float] = {}
-        self._asked: dict[str, tuple[int, float]] = {}
-        """Fruitless questions about an order, and when the next one is due."""
-        self._lately_asked: deque[str] = deque(maxlen=LATELY)
-        self._learnt = 0
-        """Changes of open orders that a question brought to light, so far."""
+        self._doubts = OrderSettlement(actor, account, connector, self._notes, kick, self._cancel_again)
 
     # Placing
 
@@ -122,24 +102,24 @@ class ConnectorOrders:
                 position_action=order.position_action,
             )
         except NothingDone as nothing:
-            await self._note(order, "failed", error=nothing.detail)
+            await self._doubts.note(order, "failed", error=nothing.detail)
             raise
         except Unavailable as unknown:
             # The host is gone, and this actor will be soon: the answer first, the note if there is time.
-            self._actor.spawn(self._note(order, "unresolved", error=unknown.detail), "note")
+            self._actor.spawn(self._doubts.note(order, "unresolved", error=unknown.detail), "note")
             self._kick()
             return _placed(order, "unresolved")
         except Refusal as refusal:
-            await self._note(order, "failed", error=refusal.detail)
+            await self._doubts.note(order, "failed", error=refusal.detail)
             raise
         if answer["outcome"] == "rejected":
-            await self._note(order, "rejected", error=answer["text"])
+            await self._doubts.note(order, "rejected", error=answer["text"])
             raise Rejected(answer["text"])
         if answer["outcome"] == "unresolved":
-            await self._note(order, "unresolved", error=answer["text"])
+            await self._doubts.note(order, "unresolved", error=answer["text"])
             self._kick()
             return _placed(order, "unresolved")
-        await self._note(order, "open", exchange_order_id=answer["order"]["exchange_order_id"])
+        await self._doubts.note(order, "open", exchange_order_id=answer["order"]["exchange_order_id"])
         return _placed(order, "open")
 
     # Cancelling
@@ -182,14 +162,14 @@ class ConnectorOrders:
         match answer["outcome"]:
             case "cancelled":
                 # Asked for its fills too: the user stream may have missed one.
-                if not await self._settle(order):
+                if not await self._doubts.settle(order):
                     self._kick()
                 return _cancelled(order, "cancelled")
             case "rejected":
                 back: OrderState = "partially_filled" if order.filled_amount else "open"
-                await self._note(order, back, error=answer["text"])
+                await self._doubts.note(order, back, error=answer["text"])
                 raise Rejected(answer["text"])
-            case "not_found" if await self._settle(order):
+            case "not_found" if await self._doubts.settle(order):
                 known = await self._notes.get(order.client_order_id)
                 state = "gone" if known is None else known.state
                 if state == "cancelled":
@@ -207,7 +187,7 @@ class ConnectorOrders:
         order = await self._notes.get(name)
         if order is None:
             return False
-        unasked = name not in self._lately_asked
+        unasked = not self._doubts.asked_lately(name)
         state = EVENTS.get(event["event"])
         executed = Decimal(event.get("executed_base") or 0)
         if state is None or (state in TERMINAL and (order.cancel_requested or executed > order.filled_amount)):
@@ -224,7 +204,7 @@ class ConnectorOrders:
     async def hear_fill(self, event: dict[str, Any]) -> bool:
         """Take a fill; whether it is new, of one of our orders, and came unasked."""
         order = await self._notes.fill(fill_of(event, self._account, self._connector))
-        return order is not None and order.client_order_id not in self._lately_asked
+        return order is not None and not self._doubts.asked_lately(order.client_order_id)
 
     # Comparing
 
@@ -255,7 +235,7 @@ class ConnectorOrders:
         differences = reconcile([order for order in live if order.client_order_id not in under_way], theirs)
         for order, found in differences.confirmed:
             state: OrderState = "partially_filled" if order.filled_amount else "open"
-            await self._note(order, state, exchange_order_id=found.exchange_order_id)
+            await self._doubts.note(order, state, exchange_order_id=found.exchange_order_id)
         for order in differences.cancels_lost:
             await self._cancel_again(order)
         result = await self._ask_about(differences.to_ask())
@@ -269,121 +249,39 @@ class ConnectorOrders:
         return [open_order(row) for rows in answers for row in rows]
 
     async def _ask_about(self, orders: Sequence[Order]) -> Pass:
-        now = self._actor.clock.monotonic()
-        due = [order for order in orders if self._asked.get(order.client_order_id, (0, now))[1] <= now]
+        due = [order for order in orders if self._doubts.due(order)]
         gate = asyncio.Semaphore(AT_ONCE)
-        learnt_before = self._learnt
+        learnt_before = self._doubts.learnt
 
         async def settle(order: Order) -> None:
             async with gate:
                 if order.client_order_id not in self._placing | self._cancelling:
-                    await self._settle(order)
+                    await self._doubts.settle(order)
 
         await asyncio.gather(*(settle(order) for order in due))
         return Pass(
-            unanswered=sum(order.client_order_id in self._asked for order in orders),
-            untold=self._learnt - learnt_before,
+            unanswered=sum(self._doubts.in_doubt(order) for order in orders),
+            untold=self._doubts.learnt - learnt_before,
         )
-
-    async def _settle(self, order: Order) -> bool:
-        """Ask the exchange what became of an order, and note it; whether its fate is now known."""
-        name = order.client_order_id
-        self._lately_asked.append(name)
-        try:
-            answer = await self._call(
-                "query_order",
-                client_order_id=name,
-                trading_pair=order.trading_pair,
-                exchange_order_id=order.exchange_order_id,
-            )
-        except Refusal:
-            # No word of the exchange on the order itself.
-            self._ask_later(name)
-            return False
-        match answer["outcome"]:
-            case "found":
-                return await self._found(order, answer["order"], answer["fills"])
-            case "not_found":
-                return await self._absent(order)
-            case _:
-                self._ask_later(name)
-                return False
-
-    async def _found(self, order: Order, facts: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-        name = order.client_order_id
-        self._absent_since.pop(name, None)
-        fills = [fill_of(row, self._account, self._connector) for row in rows]
-        state = STATES[facts["state"]]
-        counted = sum((fill.amount for fill in fills), Decimal(0))
-        asked = self._asked.get(name, (0, 0.0))[0]
-        complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
-        kept = (state in TERMINAL and not complete) or (state not in TERMINAL and order.state == "pending_cancel")
-        noted = await self._notes.findings(order, fills, None if kept else state, facts["exchange_order_id"])
-        if noted is not None and (noted.state, noted.filled_amount) != (order.state, order.filled_amount):
-            self._learn(order)
-        if not complete:
-            self._ask_later(name)
-            return False
-        self._asked.pop(name, None)
-        if state not in TERMINAL and order.cancel_requested and order.state in {"unresolved", "pending_cancel"}:
-            await self._cancel_again(order)
-        return True
-
-    async def _absent(self, order: Order) -> bool:
-        name = order.client_order_id
-        now = self._actor.clock.monotonic()
-        since = self._absent_since.setdefault(name, now)
-        fresh = self._actor.clock.now() - order.updated_at < ON_ITS_WAY
-        self._asked.pop(name, None)
-        if fresh and now - since < ASK_TWICE:
-            return False
-        if order.exchange_order_id is None:
-            await self._note(order, "failed", error="it never reached the exchange")
-        else:
-            await self._note(order, "cancelled", error="the exchange does not know it any more")
-            self._learn(order)
-        self._absent_since.pop(name, None)
-        try:
-            await self._call("forget_order", client_order_id=name)
-        except Refusal:
-            # A host that is gone follows nothing.
-            return True
-        return True
-
-    def _learn(self, order: Order) -> None:
-        # Of an order in doubt nobody expected to be told.
-        if order.state in {"open", "partially_filled"}:
-            self._learnt += 1
 
     async def _cancel_again(self, order: Order) -> None:
         name = order.client_order_id
-        now = self._actor.clock.monotonic()
-        if name in self._cancelling or self._asked.get(name, (0, now))[1] > now:
+        if name in self._cancelling or not self._doubts.due(order):
             return
         try:
             answer = await self._cancel(order)
         except Refusal:
             # Its fate is known now, or the next comparison asks again.
-            self._ask_later(name)
+            self._doubts.ask_later(name)
             return
         if answer.state == "cancelled":
-            self._asked.pop(name, None)
+            self._doubts.forget(name)
         else:
-            self._ask_later(name)
-
-    def _ask_later(self, name: str) -> None:
-        tries = self._asked.get(name, (0, 0.0))[0]
-        delay = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10))
-        self._asked[name] = (tries + 1, self._actor.clock.monotonic() + delay)
+            self._doubts.ask_later(name)
 
     def next_question(self) -> float | None:
         """Seconds until something about an order should be asked; `None` if nothing is open."""
-        now = self._actor.clock.monotonic()
-        due = [at for _, at in self._asked.values()]
-        due += [at + ASK_TWICE for at in self._absent_since.values()]
-        return max(0.0, min(due) - now) if due else None
-
-    # Notes
+        return self._doubts.next_question()
 
     async def unresolved(self) -> int:
         """Orders whose fate is unknown."""
@@ -391,28 +289,8 @@ class ConnectorOrders:
 
     async def _live(self) -> tuple[Order, ...]:
         live = await self._notes.live()
-        names = {order.client_order_id for order in live}
-        for gone in {*self._asked, *self._absent_since} - names:
-            self._forget(gone)
+        self._doubts.forget_all_but(live)
         return live
-
-    def _forget(self, name: str) -> None:
-        self._asked.pop(name, None)
-        self._absent_since.pop(name, None)
-
-    async def _note(
-        self, order: Order, state: OrderState, *, exchange_order_id: str | None = None, error: str | None = None
-    ) -> None:
-        try:
-            await self._notes.outcome(
-                order.client_order_id, state, exchange_order_id=exchange_order_id, error=error
-            )
-        except (Unavailable, ActorCrashed):
-            # It stays as it was written before, and the next comparison finds out again.
-            self._kick()
-            return
-        if state in TERMINAL:
-            self._forget(order.client_order_id)
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         return await call_host(self._actor, self._host, method, connector_name=self._connector, **arguments)
