@@ -48,7 +48,7 @@ class Migration:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "create everything", schema.FIRST),
-    Migration(2, "leave alarms to the journal", schema.SECOND),
+    Migration(2, "read histories in order", schema.SECOND),
 )
 
 

@@ -294,3 +294,18 @@ def test_orders_are_found_by_the_credentials_they_were_placed_with(records: Repo
     chosen = ("desk", "sandbox"), ("other", "binance")
     assert found(*chosen) == set(chosen)
     assert found() == set()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("table", "at"), [("orders", "created_at"), ("fills", "timestamp")])
+def test_a_page_of_an_account_s_history_is_read_in_order_and_not_sorted(
+    database: peewee.Database, table: str, at: str
+) -> None:
+    plan = database.execute_sql(
+        f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE account IN (?) AND connector IN (?)"
+        f" ORDER BY {at} DESC, id DESC LIMIT 100",
+        ("desk", "sandbox"),
+    ).fetchall()
+
+    assert f"{table}_of_account" in str(plan)
+    assert "TEMP B-TREE" not in str(plan)

@@ -12,7 +12,7 @@ from aviary.persistence.repositories import Repositories
 
 RELEASED = {
     1: "867f85bf51ec218ae36219ee8cb65b43603672a5b60670423d658cb1ea6a8c93",
-    2: "48d4eb5fc8a0fb9b510ba7152e72fa8cc688bd8c8854940b372f81f7b941b449",
+    2: "bb1402f1fc893f14dde05122d9459eb30b03ec61751c079a5d441b05f0e03adc",
 }
 
 
