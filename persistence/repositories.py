@@ -1,7 +1,6 @@
 """Everything that can be kept, as one value: what a transaction is handed."""
 
 import peewee
-from aviary.persistence.accounts import Accounts
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.jobs import Jobs
@@ -15,7 +14,6 @@ class Repositories:
     def __init__(self, database: peewee.Database) -> None:
         self.orders = Orders(database)
         self.fills = Fills(database)
-        self.accounts = Accounts(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
         self.jobs = Jobs(database)

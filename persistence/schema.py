@@ -133,6 +133,8 @@ FIRST: tuple[str, ...] = (
 
 SECOND: tuple[str, ...] = (
     "DROP TABLE alarms",
+    "DROP TABLE credentials",
+    "DROP TABLE accounts",
     # What is unique begins with what tells most rows apart: with the account first, SQLite takes that index
     # for an account's history too, and sorts a million rows for each page of it.
     "DROP INDEX orders_key",
@@ -145,4 +147,4 @@ SECOND: tuple[str, ...] = (
     "CREATE INDEX fills_of_order ON fills (client_order_id, account, connector)",
     "CREATE INDEX fills_of_account ON fills (account, timestamp, id)",
 )
-"""Alarms are told of by the journal, and an account's history is read in its order."""
+"""Alarms are told of by the journal, accounts and keys are files, and an account's history is read in its order."""

@@ -7,7 +7,7 @@ tables themselves, with their keys and indexes, are made by the changes in `sche
 from decimal import Decimal
 from typing import Any
 
-from peewee import AutoField, BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
+from peewee import AutoField, BooleanField, FloatField, IntegerField, Model, TextField
 
 
 def clean(text: str) -> str:
@@ -94,32 +94,6 @@ class FillRow(Row):
         """The exchange's trade id is unique in its market: a replay changes nothing."""
 
         table_name = "fills"
-
-
-class AccountRow(Row):
-    """An account."""
-
-    name = CleanTextField(primary_key=True)
-    created_at = FloatField()
-
-    class Meta:
-        """The plural, since `account` is a noun of the field."""
-
-        table_name = "accounts"
-
-
-class CredentialRow(Row):
-    """That an account has a key for a connector; the key itself is in an encrypted file."""
-
-    account = CleanTextField()
-    connector = CleanTextField()
-    added_at = FloatField()
-
-    class Meta:
-        """One key a connector and account."""
-
-        table_name = "credentials"
-        primary_key = CompositeKey("account", "connector")
 
 
 class BotRow(Row):
@@ -234,8 +208,6 @@ class MigrationRow(Row):
 ALL: tuple[type[Row], ...] = (
     OrderRow,
     FillRow,
-    AccountRow,
-    CredentialRow,
     BotRow,
     BotRunRow,
     PerformanceRow,

@@ -11,6 +11,7 @@ from aviary.config.clock import FakeClock
 from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, open_database, reachable
 from aviary.persistence.migrations import integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
+from kept_rows import a_bot
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -35,12 +36,12 @@ def test_a_connection_that_was_dropped_heals_at_the_next_use(
     kick_everybody_out()
 
     with pytest.raises(DatabaseUnavailable), reachable(database), database.atomic():
-        records.accounts.add("lost", at=1.0)
+        records.bots.add(a_bot("lost"))
     with reachable(database), database.atomic():
-        records.accounts.add("desk", at=1.0)
+        records.bots.add(a_bot("desk"))
 
     with reachable(database):
-        assert records.accounts.names() == ("desk",)
+        assert tuple(bot.name for bot in records.bots.list()) == ("desk",)
 
 
 @only_postgresql
@@ -48,12 +49,12 @@ def test_a_transaction_whose_connection_is_dropped_is_undone_as_a_whole(
     database: peewee.Database, records: Repositories, kick_everybody_out: Callable[[], None]
 ) -> None:
     with pytest.raises(DatabaseUnavailable), reachable(database), database.atomic():
-        records.accounts.add("lost", at=1.0)
+        records.bots.add(a_bot("lost"))
         kick_everybody_out()
-        records.accounts.add("desk", at=1.0)
+        records.bots.add(a_bot("desk"))
 
     with reachable(database), database.atomic():
-        assert records.accounts.names() == ()
+        assert tuple(bot.name for bot in records.bots.list()) == ()
 
 
 def test_a_statement_that_is_wrong_is_not_taken_for_a_lost_database(database: peewee.Database) -> None:
@@ -98,7 +99,7 @@ def test_a_file_that_somebody_else_holds_is_unavailable_for_now(busy: peewee.Dat
 
     other.close()
     with reachable(busy), busy.atomic():
-        assert Repositories(busy).accounts.add("desk", at=1.0)
+        assert Repositories(busy).bots.add(a_bot("desk"))
     busy.close()
 
 

@@ -16,6 +16,7 @@ from aviary.persistence.repositories import Repositories
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from kept_rows import a_bot
 
 PATIENCE = 20.0
 LOOK = 0.02
@@ -74,15 +75,15 @@ def keepers(tmp_path: Path) -> Iterator[Keepers]:
     opened.stop()
 
 
-def a_bot(name: str) -> Bot:
-    return Bot(name=name, desired="running", spec={"pad": "x" * 2000}, created_at=1.0, updated_at=1.0)
+def padded(name: str) -> Bot:
+    return a_bot(name, spec={"pad": "x" * 2000})
 
 
 def fill(path: Path) -> None:
     before = Keepers(path)
     before.start()
     for number in range(100):
-        before.write(lambda r, n=number: r.bots.add(a_bot(f"b-{n}")))  # type: ignore[misc]
+        before.write(lambda r, n=number: r.bots.add(padded(f"b-{n}")))  # type: ignore[misc]
     before.stop()
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -127,16 +128,16 @@ def test_a_sound_file_raises_no_alarm(keepers: Keepers) -> None:
 
 def test_a_disk_that_is_full_refuses_what_is_written_and_answers_what_is_read(keepers: Keepers) -> None:
     keepers.start()
-    keepers.write(lambda r: r.bots.add(a_bot("first")))
+    keepers.write(lambda r: r.bots.add(padded("first")))
     pages = keepers.write(lambda r: r.bots._database.execute_sql("PRAGMA page_count").fetchone()[0])
     keepers.write(lambda r: r.bots._database.execute_sql(f"PRAGMA max_page_count = {pages}").fetchone())
 
     with pytest.raises(Unavailable, match="full"):
         for number in range(100):
-            keepers.write(lambda r, n=number: r.bots.add(a_bot(f"b-{n}")))  # type: ignore[misc]
+            keepers.write(lambda r, n=number: r.bots.add(padded(f"b-{n}")))  # type: ignore[misc]
 
     assert "full" in str(keepers.alarm(ALARM))
     assert keepers.read(lambda r: r.bots.get("first")) is not None
     # The connection was dropped, and with it the bound: there is room again.
-    assert keepers.write(lambda r: r.bots.add(a_bot("last")))
+    assert keepers.write(lambda r: r.bots.add(padded("last")))
     assert keepers.alarm(ALARM) is None

@@ -14,6 +14,7 @@ from aviary.persistence.jobs import Job
 from aviary.persistence.journal import Entry, Journal
 from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaTooNew, integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
+from kept_rows import a_bot
 
 
 def test_migrations_are_applied_once(database: peewee.Database) -> None:
@@ -43,12 +44,12 @@ def test_a_file_with_data_is_copied_before_its_schema_changes(tmp_path: Path) ->
     database = open_database(None, path)
     database.connect()
     migrate(database, FakeClock())
-    Repositories(database).accounts.add("desk", at=1.0)
+    Repositories(database).bots.add(a_bot("desk"))
 
     migrate(database, FakeClock(), (*MIGRATIONS, Migration(MIGRATIONS[-1].number + 1, "x", ())))
 
     copy = sqlite3.connect(next(tmp_path.glob("*.backup")))
-    assert copy.execute("SELECT name FROM accounts").fetchall() == [("desk",)]
+    assert copy.execute("SELECT name FROM bots").fetchall() == [("desk",)]
     copy.close()
     database.close()
 
@@ -59,7 +60,7 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     database.connect()
     migrate(database, FakeClock())
     for number in range(200):
-        Repositories(database).accounts.add(f"desk-{number}", at=1.0)
+        Repositories(database).bots.add(a_bot(f"desk-{number}"))
     database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     damaged = bytearray(path.read_bytes())
@@ -96,18 +97,6 @@ def test_a_lost_server_is_unavailable_and_not_an_error_of_its_own(tmp_path: Path
 
     with pytest.raises(DatabaseUnavailable), reachable(database):
         pass
-
-
-def test_accounts_and_credentials(records: Repositories) -> None:
-    assert records.accounts.add("desk", at=1.0)
-    assert not records.accounts.add("desk", at=2.0)
-    records.accounts.add_credential("desk", "sandbox", at=1.0)
-    records.accounts.add_credential("desk", "sandbox", at=2.0)
-
-    assert records.accounts.names() == ("desk",)
-    assert records.accounts.credentials("desk") == ("sandbox",)
-    assert records.accounts.remove("desk")
-    assert records.accounts.credentials("desk") == ()
 
 
 def test_a_bot_and_its_runs(records: Repositories) -> None:
@@ -292,14 +281,3 @@ def test_jobs_that_ended_are_forgotten_before_those_that_run(
 
     assert [job.id for job in records.jobs.unfinished()] == ["old"]
     assert [n for n in range(6) if records.jobs.get(f"j-{n}") is not None] == [3, 4, 5]
-
-
-def test_keys_are_listed_with_their_time(records: Repositories) -> None:
-    records.accounts.add_credential("desk", "sandbox", at=1.0)
-    records.accounts.add_credential("other", "sandbox", at=2.0)
-
-    assert [(c.account, c.added_at) for c in records.accounts.every_credential()] == [
-        ("desk", 1.0),
-        ("other", 2.0),
-    ]
-    assert records.accounts.credentials("desk") == ("sandbox",)

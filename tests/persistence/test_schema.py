@@ -9,10 +9,11 @@ from aviary.persistence import tables
 from aviary.persistence.database import open_database
 from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaChanged, migrate
 from aviary.persistence.repositories import Repositories
+from kept_rows import a_bot
 
 RELEASED = {
     1: "867f85bf51ec218ae36219ee8cb65b43603672a5b60670423d658cb1ea6a8c93",
-    2: "bb1402f1fc893f14dde05122d9459eb30b03ec61751c079a5d441b05f0e03adc",
+    2: "a9b00a69b0be580d3bf950bf7fcca1f5b51d81119f6493b58f2934b584ba7db2",
 }
 
 
@@ -63,8 +64,8 @@ def test_two_databases_are_open_in_one_process(tmp_path: Path) -> None:
         database.connect()
         migrate(database, FakeClock())
 
-    Repositories(opened[0]).accounts.add("desk", at=1.0)
+    Repositories(opened[0]).bots.add(a_bot("desk"))
 
-    assert [Repositories(database).accounts.names() for database in opened] == [("desk",), ()]
+    assert [[bot.name for bot in Repositories(database).bots.list()] for database in opened] == [["desk"], []]
     for database in opened:
         database.close()
