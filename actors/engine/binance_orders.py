@@ -16,7 +16,6 @@ from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchan
 
 SPOT_OPEN_ORDERS = "/openOrders"
 FUTURES_OPEN_ORDERS = "v1/openOrders"
-MAX_TRADES = 1000
 
 
 def applies(connector: Any) -> bool:
@@ -51,30 +50,6 @@ async def open_orders(connector: Any, trading_pair: str | None) -> list[dict[str
         path_url=path, params=parameters, is_auth_required=True, limit_id=limit_id
     )
     return [_order(connector, row, await _pair(connector, row["symbol"])) for row in answer]
-
-
-async def my_trades(connector: Any, trading_pair: str, since: float | None) -> list[dict[str, Any]]:
-    """The account's fills of one pair, oldest first; at most a thousand."""
-    symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
-    parameters: dict[str, Any] = {"symbol": symbol, "limit": MAX_TRADES}
-    if since is not None:
-        parameters["startTime"] = int(since * 1000)
-    path = spot.MY_TRADES_PATH_URL if isinstance(connector, BinanceExchange) else futures.ACCOUNT_TRADE_LIST_URL
-    answer = await connector._api_get(path_url=path, params=parameters, is_auth_required=True)  # noqa: SLF001
-    return [
-        {
-            "trade_id": str(row["id"]),
-            "exchange_order_id": str(row["orderId"]),
-            "trading_pair": trading_pair,
-            "side": row["side"] if "side" in row else ("BUY" if row["isBuyer"] else "SELL"),
-            "price": clean(row["price"]),
-            "amount": clean(row["qty"]),
-            "fees": {row["commissionAsset"]: clean(row["commission"])},
-            "maker": bool(row.get("isMaker", row.get("maker"))),
-            "timestamp": row["time"] / 1000,
-        }
-        for row in answer
-    ]
 
 
 def _order(connector: Any, row: dict[str, Any], trading_pair: str) -> dict[str, Any]:

@@ -108,7 +108,6 @@ class Host:
             "cancel_order": orders.cancel_order,
             "query_order": orders.query_order,
             "open_orders": orders.open_orders,
-            "my_trades": orders.my_trades,
             "tracked_orders": orders.tracked_orders,
             "refresh_orders": orders.refresh_orders,
             "restore_orders": orders.restore_orders,

@@ -179,17 +179,6 @@ class Orders:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 return await binance_orders.open_orders(connector, trading_pair)
 
-    async def my_trades(
-        self, connector_name: str, trading_pair: str, since: float | None = None
-    ) -> list[dict[str, Any]]:
-        """The account's fills of one pair since a Unix time, oldest first; `unsupported` as `open_orders`."""
-        connector = self._connections.get(connector_name).connector
-        if not binance_orders.applies(connector):
-            raise PortRefusal("unsupported", f"trades cannot be listed on {connector_name}")
-        with exchange_errors(connector_name):
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                return await binance_orders.my_trades(connector, trading_pair, since)
-
     async def tracked_orders(self, connector_name: str) -> list[dict[str, Any]]:
         """Orders this host follows."""
         connector = self._connections.get(connector_name).connector

@@ -75,8 +75,8 @@ async def test_a_market_order_is_filled_and_its_fill_and_the_new_balance_are_tol
     assert done["state"] == "FILLED"
     assert set(fill["fees"]) <= {"BTC", "USDT", "BNB"}
     assert Decimal(balance["balances"]["BTC"]["total"]) > 1
-    trades = await spot.call("my_trades", connector_name="sandbox", trading_pair=PAIR)
-    assert [trade["trade_id"] for trade in trades] == [fill["trade_id"]]
+    found = await query(spot, placed["id"])
+    assert [trade["trade_id"] for trade in found["fills"]] == [fill["trade_id"]]
 
 
 async def test_an_order_whose_answer_was_lost_is_unresolved_until_it_is_looked_up(
