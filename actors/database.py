@@ -6,6 +6,7 @@ import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import peewee
 from aviary.actors.core.actor import ThreadActor
 from aviary.actors.core.refusal import Unavailable
 from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
@@ -16,8 +17,6 @@ from aviary.persistence.repositories import Repositories
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import peewee
 
 ALARM = "database"
 """The alarm that stands while the database can't be reached, or is damaged."""
@@ -30,6 +29,9 @@ INSPECTION_INTERVAL = 86_400.0
 
 RETRY_AFTER = 2.0
 """Seconds after which an asker may try again."""
+
+STEPS_BETWEEN_LOOKS = 100_000
+"""Steps of SQLite's machine between two looks whether an inspection is to be broken off: some milliseconds."""
 
 
 class Database(ThreadActor):
@@ -107,11 +109,18 @@ class DatabaseInspector(ThreadActor):
             case _:
                 return super().receive(message)
 
+    def _stopping(self) -> bool:
+        # The process could not end before SQLite is done with the file.
+        cell = self.system.cell(self.address)
+        return cell is None or cell.state in {"stopping", "stopped"}
+
     def _inspect(self) -> None:
         database = open_database(self._url, self._path)
         self.schedule(INSPECTION_INTERVAL, InspectDatabase())
         try:
             with reachable(database):
+                if isinstance(database, peewee.SqliteDatabase):
+                    database.connection().set_progress_handler(self._stopping, STEPS_BETWEEN_LOOKS)  # type: ignore[no-untyped-call]
                 problems = integrity_problems(database)
         except DatabaseUnavailable as error:
             self.degrade(f"the database could not be inspected: {error}")

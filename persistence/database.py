@@ -29,6 +29,7 @@ PASSING_TROUBLE = frozenset(
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_INTERRUPT,
     }
 )
 """SQLite's primary result codes that speak of the surroundings, not of the statement."""
