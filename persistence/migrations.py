@@ -46,10 +46,7 @@ class Migration:
             database.execute_sql(statement.replace("{serial}", serial))  # type: ignore[no-untyped-call]
 
 
-MIGRATIONS: tuple[Migration, ...] = (
-    Migration(1, "create everything", schema.FIRST),
-    Migration(2, "read histories in order", schema.SECOND),
-)
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", schema.FIRST),)
 
 
 def migrate(

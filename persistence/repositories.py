@@ -3,7 +3,6 @@
 import peewee
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
-from aviary.persistence.jobs import Jobs
 from aviary.persistence.journal import Journal
 from aviary.persistence.orders import Orders
 
@@ -16,4 +15,3 @@ class Repositories:
         self.fills = Fills(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
-        self.jobs = Jobs(database)

@@ -30,8 +30,10 @@ FIRST: tuple[str, ...] = (
         created_at DOUBLE PRECISION NOT NULL,
         updated_at DOUBLE PRECISION NOT NULL
     )""",
-    "CREATE UNIQUE INDEX orders_key ON orders (account, connector, client_order_id)",
-    "CREATE INDEX orders_client_order_id ON orders (client_order_id)",
+    # What is unique begins with what tells most rows apart: with the account first, SQLite takes that index
+    # for an account's history too, and sorts a million rows for each page of it.
+    "CREATE UNIQUE INDEX orders_key ON orders (client_order_id, account, connector)",
+    "CREATE INDEX orders_of_account ON orders (account, created_at, id)",
     "CREATE INDEX orders_live ON orders (state, account, connector)",
     "CREATE INDEX orders_created_at ON orders (created_at, id)",
     """CREATE TABLE fills (
@@ -48,16 +50,10 @@ FIRST: tuple[str, ...] = (
         fee_currency TEXT,
         timestamp DOUBLE PRECISION NOT NULL
     )""",
-    "CREATE UNIQUE INDEX fills_key ON fills (account, connector, trading_pair, trade_id)",
-    "CREATE INDEX fills_of_order ON fills (account, connector, client_order_id)",
+    "CREATE UNIQUE INDEX fills_key ON fills (trade_id, trading_pair, account, connector)",
+    "CREATE INDEX fills_of_order ON fills (client_order_id, account, connector)",
+    "CREATE INDEX fills_of_account ON fills (account, timestamp, id)",
     "CREATE INDEX fills_timestamp ON fills (timestamp, id)",
-    "CREATE TABLE accounts (name TEXT NOT NULL PRIMARY KEY, created_at DOUBLE PRECISION NOT NULL)",
-    """CREATE TABLE credentials (
-        account TEXT NOT NULL,
-        connector TEXT NOT NULL,
-        added_at DOUBLE PRECISION NOT NULL,
-        PRIMARY KEY (account, connector)
-    )""",
     """CREATE TABLE bots (
         name TEXT NOT NULL PRIMARY KEY,
         desired TEXT NOT NULL,
@@ -109,42 +105,5 @@ FIRST: tuple[str, ...] = (
     )""",
     "CREATE INDEX journal_kind ON journal (kind, id)",
     "CREATE INDEX journal_address ON journal (address, id)",
-    """CREATE TABLE jobs (
-        id TEXT NOT NULL PRIMARY KEY,
-        kind TEXT NOT NULL,
-        subject TEXT NOT NULL,
-        step TEXT NOT NULL,
-        state TEXT NOT NULL,
-        detail TEXT NOT NULL,
-        updated_at DOUBLE PRECISION NOT NULL
-    )""",
-    "CREATE INDEX jobs_state ON jobs (state, updated_at)",
-    """CREATE TABLE alarms (
-        id {serial},
-        name TEXT NOT NULL,
-        message TEXT NOT NULL,
-        since DOUBLE PRECISION NOT NULL,
-        count INTEGER NOT NULL,
-        cleared_at DOUBLE PRECISION
-    )""",
-    "CREATE UNIQUE INDEX alarms_key ON alarms (name, since)",
 )
-"""Everything there was at first."""
-
-SECOND: tuple[str, ...] = (
-    "DROP TABLE alarms",
-    "DROP TABLE credentials",
-    "DROP TABLE accounts",
-    # What is unique begins with what tells most rows apart: with the account first, SQLite takes that index
-    # for an account's history too, and sorts a million rows for each page of it.
-    "DROP INDEX orders_key",
-    "DROP INDEX orders_client_order_id",
-    "CREATE UNIQUE INDEX orders_key ON orders (client_order_id, account, connector)",
-    "CREATE INDEX orders_of_account ON orders (account, created_at, id)",
-    "DROP INDEX fills_key",
-    "DROP INDEX fills_of_order",
-    "CREATE UNIQUE INDEX fills_key ON fills (trade_id, trading_pair, account, connector)",
-    "CREATE INDEX fills_of_order ON fills (client_order_id, account, connector)",
-    "CREATE INDEX fills_of_account ON fills (account, timestamp, id)",
-)
-"""Alarms are told of by the journal, accounts and keys are files, and an account's history is read in its order."""
+"""Everything there is."""

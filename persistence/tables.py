@@ -174,23 +174,6 @@ class JournalRow(Row):
         table_name = "journal"
 
 
-class JobRow(Row):
-    """A long job's present step, so that it is continued or undone after a crash."""
-
-    id = CleanTextField(primary_key=True)
-    kind = CleanTextField()
-    subject = CleanTextField()
-    step = CleanTextField()
-    state = CleanTextField()
-    detail = CleanTextField()
-    updated_at = FloatField()
-
-    class Meta:
-        """The plural."""
-
-        table_name = "jobs"
-
-
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
@@ -212,7 +195,6 @@ ALL: tuple[type[Row], ...] = (
     BotRunRow,
     PerformanceRow,
     JournalRow,
-    JobRow,
 )
 """Every table but that of the migrations themselves."""
 

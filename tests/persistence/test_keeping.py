@@ -10,7 +10,6 @@ import pytest
 from aviary.config.clock import FakeClock
 from aviary.persistence.bots import Bot, BotRun, Performance
 from aviary.persistence.database import BadDatabaseUrl, DatabaseUnavailable, open_database, reachable
-from aviary.persistence.jobs import Job
 from aviary.persistence.journal import Entry, Journal
 from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaTooNew, integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
@@ -168,17 +167,6 @@ def test_the_journal_never_outgrows_its_bound(database: peewee.Database) -> None
     assert journal.search(limit=1).total_count <= 1_100
 
 
-def test_a_job_is_found_again_at_its_last_step(records: Repositories) -> None:
-    job = Job(id="j", kind="deploy", subject="mm", step="folder", updated_at=1.0)
-    records.jobs.save(job)
-    records.jobs.save(job.model_copy(update={"step": "start", "detail": {"pid": 1}}))
-
-    assert [(j.step, j.detail) for j in records.jobs.unfinished("deploy")] == [("start", {"pid": 1})]
-
-    records.jobs.save(job.model_copy(update={"state": "done"}))
-    assert records.jobs.unfinished() == ()
-
-
 WRITER = """
 import os, sys
 from decimal import Decimal
@@ -269,15 +257,3 @@ def test_reports_of_performance_stay_in_their_bounds(
 
     reports = Repositories(database).bots.performance(limit=100)
     assert [report.at for report in reports] == [float(at) for at in range(29, 19, -1)]
-
-
-def test_jobs_that_ended_are_forgotten_before_those_that_run(
-    records: Repositories, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aviary.persistence.jobs.KEPT", 3)
-    records.jobs.save(Job(id="old", kind="deploy", subject="mm", step="a", updated_at=0.0))
-    for n in range(6):
-        records.jobs.save(Job(id=f"j-{n}", kind="stop", subject="mm", step="z", state="done", updated_at=float(n)))
-
-    assert [job.id for job in records.jobs.unfinished()] == ["old"]
-    assert [n for n in range(6) if records.jobs.get(f"j-{n}") is not None] == [3, 4, 5]
