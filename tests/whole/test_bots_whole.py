@@ -2,21 +2,12 @@ import os
 import signal
 
 import pytest
+from sample_strategies import CONTROLLER as QUOTES
 from whole_server import Server
 
 KEY = "sandbox-whole"
 
-CONTROLLER = {
-    "id": "pmm",
-    "controller_name": "pmm_simple",
-    "controller_type": "market_making",
-    "connector_name": "sandbox",
-    "trading_pair": "BTC-USDT",
-    "total_amount_quote": 1000,
-    "buy_spreads": [0.001, 0.002],
-    "sell_spreads": [0.001, 0.002],
-    "executor_refresh_time": 60,
-}
+CONTROLLER = {"id": "pmm", **QUOTES, "buy_spreads": [0.001, 0.002], "sell_spreads": [0.001, 0.002]}
 
 EXPOSURE = 4
 """Orders that the configuration asks for: two spreads on each side."""

@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 from raw_http import WELCOME, Caller, basic
+from sample_strategies import CONTROLLER as QUOTES
+from sample_strategies import controller_source, script_source
 from shapes import ANYTHING, NUMBER, Each, Maybe, mismatches
 from whole_server import Server
 
@@ -26,43 +28,8 @@ BUY = {**SPOT, "trade_type": "BUY", "amount": 0.01}
 FAR = {**BUY, "order_type": "LIMIT", "price": 40000}
 """A limit order that rests: the market does not fall that far."""
 
-CONTROLLER = {
-    "id": "pmm_sim",
-    "controller_name": "pmm_simple",
-    "controller_type": "market_making",
-    "connector_name": "sandbox",
-    "trading_pair": "BTC-USDT",
-    "total_amount_quote": 1000,
-    "buy_spreads": [0.001],
-    "sell_spreads": [0.001],
-    "executor_refresh_time": 60,
-}
-
-TINY_CONTROLLER = """
-from hummingbot.strategy_v2.controllers.controller_base import ControllerBase, ControllerConfigBase
-
-
-class TinyConfig(ControllerConfigBase):
-    controller_name: str = "tiny"
-    controller_type: str = "generic"
-    size: int = 3
-
-
-class Tiny(ControllerBase):
-    pass
-"""
-
-TINY_SCRIPT = """
-from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
-
-
-class TinyConfig(StrategyV2ConfigBase):
-    script_file_name: str = "tiny.py"
-
-
-class Tiny(StrategyV2Base):
-    pass
-"""
+CONTROLLER = {"id": "pmm_sim", **QUOTES}
+TINY_CONTROLLER, TINY_SCRIPT = controller_source("tiny"), script_source("tiny")
 
 QUOTING = {**CONTROLLER, "executor_refresh_time": int}
 

@@ -7,13 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sample_strategies import CONTROLLER as QUOTES
 from whole_server import Server
 
 CONTROLLER = {
-    "controller_name": "pmm_simple",
-    "controller_type": "market_making",
-    "trading_pair": "BTC-USDT",
-    "total_amount_quote": 1000,
+    **QUOTES,
     # So far from the market that nothing is filled unless the market is pushed.
     "buy_spreads": [0.03],
     "sell_spreads": [0.03],
@@ -40,7 +38,9 @@ class Trader:
         config = f"pmm_{self.market}"
         self.server.add_key(self.key, connector=self.connector)
         self.server.call(
-            "POST", f"/controllers/configs/{config}", {**CONTROLLER, "id": config, "connector_name": self.connector}
+            "POST",
+            f"/controllers/configs/{config}",
+            {**CONTROLLER, "id": config, "connector_name": self.connector},
         )
         deployed = self.server.call(
             "POST",

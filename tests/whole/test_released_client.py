@@ -6,6 +6,8 @@ from typing import Any
 
 import hummingbot_api_client as released
 import pytest
+from sample_strategies import CONTROLLER as QUOTES
+from sample_strategies import controller_source, script_source
 from shapes import NUMBER, Each, mismatches
 from whole_server import Server
 
@@ -20,43 +22,8 @@ DESK, SPOT, PERPETUAL, PAIR = "client-desk", "sandbox", "sandbox_perpetual", "BT
 
 PATIENCE = 45.0
 
-CONTROLLER = {
-    "id": "client_pmm",
-    "controller_name": "pmm_simple",
-    "controller_type": "market_making",
-    "connector_name": SPOT,
-    "trading_pair": PAIR,
-    "total_amount_quote": 1000,
-    "buy_spreads": [0.001],
-    "sell_spreads": [0.001],
-    "executor_refresh_time": 60,
-}
-
-TINY_CONTROLLER = """
-from hummingbot.strategy_v2.controllers.controller_base import ControllerBase, ControllerConfigBase
-
-
-class SmallConfig(ControllerConfigBase):
-    controller_name: str = "small"
-    controller_type: str = "generic"
-    size: int = 3
-
-
-class Small(ControllerBase):
-    pass
-"""
-
-TINY_SCRIPT = """
-from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
-
-
-class SmallConfig(StrategyV2ConfigBase):
-    script_file_name: str = "small.py"
-
-
-class Small(StrategyV2Base):
-    pass
-"""
+CONTROLLER = {"id": "client_pmm", **QUOTES}
+TINY_CONTROLLER, TINY_SCRIPT = controller_source("small"), script_source("small")
 
 type Client = Any
 
