@@ -6,7 +6,7 @@ server runs, under the specs of `families/`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aviary.actors.catalogue import Catalogue
 from aviary.actors.core.events import TOPIC
@@ -42,9 +42,16 @@ MANY = SupervisorSpec(dynamic=True, intensity=None)
 
 def tree_spec(settings: Settings, layout: Layout, system: System) -> SupervisorSpec:
     """The root's spec for these settings."""
-    system.bus.subscribe(TOPIC, lambda _topic, event: system.tell("journal", KernelEventRecorded(event=event)))
+    system.bus.subscribe(TOPIC, lambda _topic, event: _note(system, event))
     children = tuple(branches(settings, Parts(settings, layout, system)))
     return SupervisorSpec(park=True, intensity=ROOT_INTENSITY, period=ROOT_PERIOD, children=children)
+
+
+def _note(system: System, event: Any) -> None:
+    journal = system.cell("journal")
+    # Until its first life it can be told nothing, and then it reads itself what happened before.
+    if journal is not None and journal.state != "stopped":
+        system.tell("journal", KernelEventRecorded(event=event))
 
 
 def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
