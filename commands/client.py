@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import orjson
-from aviary.config.layout import Layout
+from aviary.config.layout import Layout, url_of
 from aviary.config.settings import Settings, read_settings
 
 TIMEOUT = 40.0
@@ -75,6 +75,7 @@ def client_of(settings: Settings) -> tuple[Client, int]:
         noted = orjson.loads(record.read_bytes())
     except FileNotFoundError:
         raise NotRunning(f"no server runs on {settings.home}") from None
-    host = "127.0.0.1" if noted["host"] in {"0.0.0.0", "::"} else noted["host"]  # noqa: S104 - compared only
-    client = Client(f"http://{host}:{noted['port']}", settings.username, settings.password.get_secret_value())
+    # One that listens everywhere is reached on this machine.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(noted["host"], noted["host"])  # noqa: S104 - compared only
+    client = Client(url_of(host, noted["port"]), settings.username, settings.password.get_secret_value())
     return client, int(noted["pid"])

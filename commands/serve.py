@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
+import json
 import logging
 import os
 import signal
@@ -13,27 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
 import uvloop
-from aiohttp import web
-from aviary.actors.core.system import System
-from aviary.config.layout import Layout
+from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, read_settings
-from aviary.http.app import create_app
-from aviary.http.routes.all import ROWS
-from aviary.http.runner import runner_of
+from aviary.http.doorstep import Doorstep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from concurrent.futures import Future
 
-    from aviary.supervisors.boot import Tree
+    from aviary.commands.house import House
 
 log = logging.getLogger("aviary.server")
-
-TREE_STOP_TIMEOUT = 45.0
-"""Seconds the tree has to stop before the process ends all the same."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -114,66 +106,58 @@ def only_server(layout: Layout) -> Iterator[None]:
 
 
 async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | None = None) -> None:
-    """Serve first, bring the tree up behind it, and take both down in reverse.
+    """Answer first, bring the front end and the tree up behind that, and take all down in reverse.
 
     Turns the garbage collection on, which `run` keeps off until then.
     """
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    system = System.live()
-    runner = runner_of(create_app(system, settings, ROWS), shutdown_timeout=2.0)
-    await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port)
+    stopped = stop_signals()
+    doorstep = Doorstep()
     try:
-        await site.start()
+        sockets = await doorstep.open(settings.host, settings.port)
     except OSError as error:
-        raise SettingsError(f"PORT: can't listen on {settings.host}:{settings.port}: {error.strerror}") from error
-    gc.enable()
-    host, port = runner.addresses[0][:2]
+        raise SettingsError(f"HOST, PORT: can't listen on {settings.host}:{settings.port}: {_reason(error)}") from error
+    host, port = sockets[0].getsockname()[:2]
     note_server(layout, host, port)
     if greeting is not None:
-        print(greeting.replace("{url}", f"http://{host}:{port}"), flush=True)
-    log.info("serving on http://%s:%d, data in %s", host, port, layout.home)
-    tree = await asyncio.to_thread(plant, settings, layout, system)
-    starting = asyncio.run_coroutine_threadsafe(tree.start(), system.kernel.loop)
-    starting.add_done_callback(_tell_start)
+        print(greeting.replace("{url}", url_of(host, port)), flush=True)
+    log.info("serving on %s, data in %s", url_of(host, port), layout.home)
     try:
+        house = await asyncio.to_thread(build, settings, layout)
+        gc.enable()
+        doorstep.close()
+        await house.open(sockets)
         await stopped.wait()
-    finally:
         log.info("stopping; bots go on, and are found again at the next start")
-        starting.cancel()
-        await runner.cleanup()
-        stopping = asyncio.run_coroutine_threadsafe(tree.stop(), system.kernel.loop)
-        try:
-            async with asyncio.timeout(TREE_STOP_TIMEOUT):
-                await asyncio.wrap_future(stopping)
-        except TimeoutError:
-            log.exception("the tree did not stop within %g s", TREE_STOP_TIMEOUT)
-        system.shutdown()
+        await house.close()
+    finally:
         layout.server_record.unlink(missing_ok=True)
-        log.info("stopped")
+    log.info("stopped")
 
 
-def plant(settings: Settings, layout: Layout, system: System) -> Tree:
-    """The tree, not started yet. What it imports takes longer than the first answer may."""
-    from aviary.supervisors.boot import Tree
-    from aviary.supervisors.tree import tree_spec
+def stop_signals() -> asyncio.Event:
+    """An event that is set by each signal that asks the server to end: a closed terminal does so, too."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Under nohup, a closed terminal is to be ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stopped.set)
+    return stopped
 
-    return Tree(system, tree_spec(settings, layout, system))
 
+def build(settings: Settings, layout: Layout) -> House:
+    """Everything behind the door, not started yet. What it imports takes longer than the first answer may."""
+    from aviary.commands.house import House
 
-def _tell_start(starting: Future[None]) -> None:
-    if starting.cancelled():
-        return
-    error = starting.exception()
-    if error is None:
-        log.info("every branch has been started")
-    else:
-        log.error("the tree did not start: %s", error)
+    return House(settings, layout)
 
 
 def note_server(layout: Layout, host: str, port: int) -> None:
     """Write down where this server listens, for the other verbs."""
-    layout.server_record.write_bytes(orjson.dumps({"pid": os.getpid(), "host": host, "port": port}))
+    draft = layout.server_record.with_suffix(".new")
+    draft.write_text(json.dumps({"pid": os.getpid(), "host": host, "port": port}))
+    draft.replace(layout.server_record)
+
+
+def _reason(error: OSError) -> str:
+    # A loop says more than the system: in which words, differs from loop to loop.
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -42,3 +42,8 @@ class Layout:
     def server_record(self) -> Path:
         """Where the running server notes its process and address."""
         return self.run / "server.json"
+
+
+def url_of(host: str, port: int) -> str:
+    """The address of a server that listens there."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aviary.http.auth import Doorkeeper, from_header
+from aviary.http.doorstep import ABOUT
 from aviary.http.refusals import answer
 from aviary.http.routing import Page
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 ROOT = "aviary"
 
-VERSION = "0.1.0"
-"""Of this server; the released one tells its own here."""
-
 KERNEL_SILENCE = 5.0
 """Seconds without a sign of life of the kernel's loop after which the server does not count as alive."""
 
@@ -26,7 +24,7 @@ def health_pages(system: System, doorkeeper: Doorkeeper) -> tuple[Page, ...]:
     """`/`, `/health/live` and `/health/ready`. They must answer when no actor does."""
 
     async def root(_request: web.Request) -> web.Response:
-        return answer({"name": "Aviary", "version": VERSION, "status": "running"})
+        return answer(ABOUT)
 
     async def live(_request: web.Request) -> web.Response:
         silence = system.kernel.silence()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from aviary.actors.core.message import Message
-from aviary.http.health import VERSION
+from aviary.http.doorstep import VERSION
 from aviary.http.routing import Page, Row
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
