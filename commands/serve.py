@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import uvloop
 from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
-from aviary.config.settings import Settings, SettingsError, ensure_secrets, read_settings
+from aviary.config.settings import Settings, SettingsError, ensure_secrets, is_private, read_settings
 from aviary.http.doorstep import Doorstep
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def serve(env_file: Path = Path(".env")) -> int:
         layout = Layout(settings.home)
         with only_server(layout):
             set_up_logging(settings.log_level, layout.logs)
+            if not is_private(env_file):
+                log.warning("others can read the passwords in %s: chmod 600 it", env_file)
             uvloop.run(run_until_stopped(settings, layout, login(settings, env_file, made)))
     except (SettingsError, AlreadyRunning) as error:
         print(f"Aviary can't start: {error}", file=sys.stderr)
@@ -91,7 +94,7 @@ def only_server(layout: Layout) -> Iterator[None]:
     """Hold the folder's lock. Raises `AlreadyRunning`, or `SettingsError` if nothing can be written there."""
     try:
         layout.run.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(layout.run / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(layout.server_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(f"AVIARY_HOME: can't write to {layout.home}: {error.strerror}") from error
     try:
@@ -159,5 +162,5 @@ def note_server(layout: Layout, host: str, port: int) -> None:
 
 
 def _reason(error: OSError) -> str:
-    # A loop says more than the system: in which words, differs from loop to loop.
-    return os.strerror(error.errno) if error.errno else str(error)
+    # The system's words: what event loops make of them differs from loop to loop.
+    return os.strerror(error.errno or 0) if not isinstance(error, socket.gaierror) else str(error.strerror)

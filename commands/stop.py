@@ -1,13 +1,16 @@
 """`stop`: end the running server, and on request everything that outlives it."""
 
+import os
 import signal
 import sys
+from pathlib import Path
 
+import psutil
 from aviary.actors.runtimes.daemon import Daemon, find_daemon
 from aviary.commands.client import Client, NotRunning, Refused, client_of
 from aviary.config.clock import SystemClock, pause
 from aviary.config.layout import Layout
-from aviary.config.settings import Settings, read_settings
+from aviary.config.settings import Settings, SettingsError, read_settings
 
 STOP_TIMEOUT = 60.0
 """Seconds the server has to end."""
@@ -22,24 +25,27 @@ class StillRunning(Exception):
 
 def stop_server(*, everything: bool) -> int:
     """Stop the server that runs on the configured folder; answers the exit code."""
-    import os
-    from pathlib import Path
-
-    settings = read_settings(os.environ, Path(".env"))
     try:
-        client, pid = client_of(settings)
+        settings = read_settings(os.environ, Path(".env"))
+        running = True
+        try:
+            client, pid = client_of(settings)
+            if everything:
+                stop_bots(client)
+            stop_process(pid, Layout(settings.home).server_lock)
+        except NotRunning as problem:
+            running = False
+            print(problem, file=sys.stderr)
         if everything:
-            stop_bots(client)
-        stop_process(pid)
-    except (StillRunning, Refused) as problem:
+            if left := running_bots(settings):
+                # Without broker and exchange they would be lost.
+                raise StillRunning(f"bots run without a server: {', '.join(left)}; start it to stop them")
+            stop_daemons(settings)
+    except (StillRunning, Refused, SettingsError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    except NotRunning as problem:
-        print(problem, file=sys.stderr)
-        if not everything:
-            return 1
-    if everything:
-        stop_daemons(settings)
+    if not running and not everything:
+        return 1
     print("stopped")
     return 0
 
@@ -57,14 +63,19 @@ def stop_bots(client: Client) -> None:
         pause(0.2)
 
 
-def stop_process(pid: int) -> None:
-    """Ask a server to end and wait for it. Raises `NotRunning` if there is none, `StillRunning` if it does not end."""
-    import psutil
+def stop_process(pid: int, lock: Path) -> None:
+    """Ask a server to end and wait for it. Raises `NotRunning` if there is none, `StillRunning` if it does not end.
 
+    A server that was killed leaves its record behind, and its pid may be anybody's since: only who holds the lock
+    file open is the server.
+    """
     clock = SystemClock()
     try:
-        daemon = Daemon(pid, psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
+        process = psutil.Process(pid)
+        daemon = Daemon(pid, process.create_time())
+        if str(lock) not in {file.path for file in process.open_files()}:
+            raise NotRunning("the server has ended already")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         raise NotRunning("the server has ended already") from None
     daemon.send(signal.SIGTERM)
     deadline = clock.monotonic() + STOP_TIMEOUT
@@ -72,6 +83,13 @@ def stop_process(pid: int) -> None:
         if clock.monotonic() > deadline:
             raise StillRunning(f"the server (process {pid}) did not end within {STOP_TIMEOUT:g} s")
         pause(0.05)
+
+
+def running_bots(settings: Settings) -> tuple[str, ...]:
+    """The names of the bots that have a process, whether a server runs or not."""
+    instances = settings.bots / "instances"
+    folders = {Path(process.info["cwd"] or "/") for process in psutil.process_iter(["cwd"])}
+    return tuple(sorted(folder.name for folder in folders if folder.parent == instances))
 
 
 def stop_daemons(settings: Settings) -> None:

@@ -43,6 +43,11 @@ class Layout:
         """Where the running server notes its process and address."""
         return self.run / "server.json"
 
+    @property
+    def server_lock(self) -> Path:
+        """What the running server holds locked, and open."""
+        return self.run / "server.lock"
+
 
 def url_of(host: str, port: int) -> str:
     """The address of a server that listens there."""

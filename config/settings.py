@@ -115,6 +115,7 @@ def ensure_secrets(environment: Mapping[str, str], env_file: Path) -> dict[str, 
     made = {name: make() for name, make in defaults.items() if not known.get(name)}
     if made:
         lines = "".join(f"{name}={value}\n" for name, value in made.items())
+        # What can't be read has been refused above.
         before = env_file.read_text(encoding="utf-8") if env_file.exists() else ""
         if before and not before.endswith("\n"):
             before += "\n"
@@ -127,12 +128,17 @@ def ensure_secrets(environment: Mapping[str, str], env_file: Path) -> dict[str, 
     return made
 
 
+def is_private(env_file: Path) -> bool:
+    """Whether nobody but its owner can read the file with the passwords, or there is none."""
+    return not env_file.exists() or not stat.S_IMODE(env_file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
+
+
 def _write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, ENV_FILE_MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
+        os.fchmod(file.fileno(), ENV_FILE_MODE)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -140,14 +146,16 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    values: dict[str, str] = {}
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} can't be read: {type(error).__name__}") from error
-    for number, line in enumerate(text.splitlines(), 1):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path.name} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name} is no UTF-8 text") from error
+    values: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

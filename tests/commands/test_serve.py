@@ -23,7 +23,7 @@ def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
 
     with only_server(layout):
-        assert (layout.run / "server.lock").exists()
+        assert layout.server_lock.exists()
 
 
 def test_a_generated_password_is_told() -> None:

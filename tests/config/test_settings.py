@@ -2,7 +2,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from aviary.config.settings import SettingsError, ensure_secrets, read_settings
+from aviary.config.settings import SettingsError, ensure_secrets, is_private, read_settings
 
 
 def test_the_first_run_writes_a_private_file_with_generated_passwords(tmp_path: Path) -> None:
@@ -88,9 +88,21 @@ def test_passwords_that_can_t_be_kept_are_not_generated(tmp_path: Path) -> None:
         ensure_secrets({"USERNAME": "me"}, tmp_path / "file" / ".env")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    env_file = tmp_path / ".env"
-    env_file.write_bytes(b"PASSWORD=\xff")
+def test_a_file_that_can_t_be_read_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary").write_bytes(b"USERNAME=\xff")
 
-    with pytest.raises(SettingsError, match=r"\.env can't be read"):
-        read_settings({}, env_file)
+    for name in ("folder", "binary"):
+        with pytest.raises(SettingsError, match=name):
+            read_settings({}, tmp_path / name)
+
+
+def test_a_file_that_others_can_read_is_not_private(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    assert is_private(env_file)
+    ensure_secrets({}, env_file)
+    assert is_private(env_file)
+
+    env_file.chmod(0o640)
+
+    assert not is_private(env_file)
