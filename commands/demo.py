@@ -39,6 +39,10 @@ CONTROLLER = {
     "buy_spreads": [0.0005, 0.001],
     "sell_spreads": [0.0005, 0.001],
     "executor_refresh_time": 10,
+    # Positions are closed soon, whatever they bring, and their levels quoted anew: there is always something to see.
+    "take_profit": 0.0005,
+    "time_limit": 15,
+    "cooldown_time": 5,
 }
 
 

@@ -13,6 +13,7 @@ from aviary.actors.bot_store import BotStore
 from aviary.actors.broker import Broker
 from aviary.actors.connector import Connector
 from aviary.actors.database import Database, DatabaseInspector, DatabaseReader, a_reader
+from aviary.actors.disk import Disk
 from aviary.actors.engine_host import EngineHost
 from aviary.actors.feed_registry import FeedRegistry
 from aviary.actors.market_data import MarketData
@@ -41,6 +42,9 @@ SANDBOX_PATIENCE = 20.0
 
 MARKET_HOST = "market/host"
 """The engine host for public data."""
+
+HOME_LOGS, BOT_LOGS = "logs/*.log", "instances/*/logs/*.log"
+"""Where the server and what it starts, and where bots, write their logs."""
 
 
 class Parts:
@@ -71,6 +75,10 @@ class Parts:
     def inspector(self) -> DatabaseInspector:
         """Whoever looks after the file as a whole."""
         return DatabaseInspector(self._url, self._layout.database)
+
+    def disk(self) -> Disk:
+        """The watch over what is written: here, and by the bots."""
+        return Disk({self._layout.home: HOME_LOGS, self._settings.bots: BOT_LOGS})
 
     def sandbox(self) -> SandboxExchange:
         """The simulated exchange's keeper."""

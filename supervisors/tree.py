@@ -61,6 +61,7 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
         yield ChildSpec(reader, parts.reader, backoff=FEED)
     yield ChildSpec("database-inspector", parts.inspector, backoff=BRANCH)
     yield ChildSpec("journal", lambda: JournalKeeper("database"), backoff=BRANCH)
+    yield ChildSpec("disk", parts.disk, backoff=FEED)
     yield ChildSpec("supervision", parts.supervision, backoff=BRANCH)
     if settings.template:
         yield ChildSpec("template", parts.template, backoff=BRANCH)

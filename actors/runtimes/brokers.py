@@ -65,6 +65,8 @@ def _configure_mosquitto(folder: Path, info: BrokerInfo) -> Sequence[str]:
         "log_type error",
         "log_type warning",
         "log_type notice",
+        # A login every few seconds shows that it lives: no news.
+        "connection_messages false",
     ]
     if os.geteuid() == 0:
         # It would drop its rights and could then not read its own files.
