@@ -4,6 +4,7 @@ Nothing here is imported or run: uploaded code is text.
 """
 
 import ast
+import errno
 import os
 import shutil
 from collections.abc import Iterable
@@ -11,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from aviary.actors.core.refusal import Invalid, NotFound
+from aviary.actors.core.refusal import Invalid, NotFound, Unavailable
 from aviary.actors.messages.strategies import StrategyKind
 
 CONTROLLER_TYPES = ("directional_trading", "market_making", "generic")
 
 SHIPPED = Path(__file__).parent.parent / "strategies"
 """What comes with the product; copied where nothing of the name exists yet."""
+
+FULL_RETRY = 30.0
+"""Seconds after which a full disk may have room again: somebody has to make it."""
 
 
 class StrategyFiles:
@@ -142,11 +146,17 @@ def write_yaml(path: Path, values: dict[str, Any]) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file as a whole: a reader, and a crash, see the old or the new one."""
+    """Replace a file as a whole: a reader, and a crash, see the old or the new one. `Unavailable` on a full disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Unavailable("the disk is full", FULL_RETRY) from None
+        raise

@@ -28,6 +28,8 @@ class Redacted(logging.Formatter):
 def set_up_logging(level: str, folder: Path) -> None:
     """Send every logger's lines to standard error and to `folder/server.log`."""
     folder.mkdir(parents=True, exist_ok=True)
+    # On a full disk each line that can't be written would be followed by a traceback on standard error.
+    logging.raiseExceptions = False
     line = Redacted("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     screen = logging.StreamHandler()
     file = logging.handlers.RotatingFileHandler(

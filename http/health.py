@@ -62,14 +62,14 @@ def is_starting(system: System) -> bool:
 def readiness(cells: tuple[CellView, ...], *, reasons: bool) -> tuple[bool, dict[str, Any]]:
     """Whether every branch runs, and the state of each with whatever below it is in trouble.
 
-    A branch is a child of the root. Trouble deeper down, such as one bot that backs off, makes the status
-    `degraded` and is listed, but the server goes on serving.
+    A branch is a child of the root. One that says that it works less well, or trouble deeper down, such as a bot
+    that backs off, makes the status `degraded` and is listed, but the server goes on serving.
     """
     branches = [cell for cell in cells if cell.parent == ROOT]
     root = next((cell for cell in cells if cell.address == ROOT), None)
     troubled = [cell for cell in cells if cell.state != "running" and cell.address != ROOT]
     up = root is not None and root.state in {"running", "degraded"}
-    serving = up and all(cell.state == "running" for cell in branches)
+    serving = up and all(cell.state in {"running", "degraded"} for cell in branches)
     if not troubled and up:
         status = "ready"
     elif not up or all(cell.state == "starting" for cell in troubled):

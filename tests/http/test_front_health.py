@@ -123,6 +123,13 @@ async def test_trouble_below_a_branch_degrades_the_server_and_does_not_stop_it()
         assert body["troubled"][0]["degraded"] == "the exchange is quiet"
 
 
+async def test_a_branch_that_works_less_well_goes_on_serving() -> None:
+    async with front_end((), ChildSpec("disk", Degraded)) as front:
+        status, body, _ = await front.call("GET", "/health/ready")
+
+        assert (status, body["status"]) == (200, "degraded")
+
+
 async def test_the_desk_shows_the_tree_dead_letters_and_alarms() -> None:
     async with front_end(ROWS, desk, ChildSpec("a", Probe)) as front:
         front.system.tell("nobody", Die())
