@@ -57,13 +57,13 @@ class Disk(AsyncActor):
             await asyncio.sleep(self._period)
 
     def _look(self) -> str:
-        told = []
+        scarce: dict[int, str] = {}
         for folder, pattern in self._logs.items():
             for log in folder.glob(pattern):
                 cut(log, self._log_bytes)
             if folder.exists() and (free := shutil.disk_usage(folder).free) < self._low:
-                told.append(f"{free // 1_000_000} MB are left on the disk of {folder}")
-        return "; ".join(told)
+                scarce.setdefault(folder.stat().st_dev, f"{free // 1_000_000} MB are left on the disk of {folder}")
+        return "; ".join(scarce.values())
 
 
 def cut(log: Path, limit: int) -> bool:
