@@ -30,6 +30,9 @@ TOPIC = "broker/link"
 BROKER_TIMEOUT = 15.0
 """Seconds to learn where the broker listens."""
 
+ALARM = "broker"
+"""Stands while there is no connection."""
+
 KEEPALIVE = 10
 """Seconds; a broker that hangs is noticed after one and a half of them."""
 
@@ -68,6 +71,8 @@ class MqttLink(AsyncActor):
         """Learn where the broker is and begin to connect; a broker that is away is waited for."""
         info = await self.ask(self._broker, GetBroker(), timeout=BROKER_TIMEOUT)
         self._info: BrokerInfo = info
+        self._where = f"{info.host}:{info.port}"
+        self._lost = f"no connection to the MQTT broker at {self._where}"
         self._loop = asyncio.get_running_loop()
         self._connected = False
         self._changed_at = self.clock.monotonic()
@@ -93,7 +98,7 @@ class MqttLink(AsyncActor):
         client = getattr(self, "_client", None)
         if client is None:
             return
-        client.on_connect = client.on_disconnect = client.on_message = None
+        client.on_connect = client.on_connect_fail = client.on_disconnect = client.on_message = None
         client.disconnect()
         # Joins the library's thread, which may be in the middle of a connect.
         await asyncio.to_thread(client.loop_stop)
@@ -105,6 +110,7 @@ class MqttLink(AsyncActor):
         client.reconnect_delay_set(FIRST_RETRY, LAST_RETRY)
         client.max_queued_messages_set(MAX_OUTGOING)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.connect_async(info.host, info.port, keepalive=KEEPALIVE)
@@ -115,7 +121,7 @@ class MqttLink(AsyncActor):
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         if code.is_failure:
-            self._loop.call_soon_threadsafe(self._refused, str(code))
+            self._loop.call_soon_threadsafe(self._trouble, f"refused by the MQTT broker at {self._where}: {code}")
             return
         connection = client.socket()
         if isinstance(connection, socket.socket):
@@ -124,6 +130,9 @@ class MqttLink(AsyncActor):
         client.subscribe([(f"{NAMESPACE}/+/{kind}", 0) for kind in sorted(KINDS)])
         client.subscribe(f"{self._replies}/#", 1)
         self._loop.call_soon_threadsafe(self._note, True)
+
+    def _on_connect_fail(self, *_: Any) -> None:
+        self._loop.call_soon_threadsafe(self._trouble, self._lost)
 
     def _on_disconnect(self, *_: Any) -> None:
         self._loop.call_soon_threadsafe(self._note, False)
@@ -136,19 +145,23 @@ class MqttLink(AsyncActor):
     # On the actor's loop
 
     def _note(self, connected: bool) -> None:  # noqa: FBT001
-        if not self._bound_life.alive or connected == self._connected:
+        if not self._bound_life.alive:
             return
-        self._connected = connected
-        self._changed_at = self.clock.monotonic()
         if connected:
             self.recover()
-        else:
-            self.degrade(f"no connection to the MQTT broker at {self._info.host}:{self._info.port}")
-        self.publish(TOPIC, connected)
+            self.system.alarms.clear(ALARM)
+        elif self._connected or self.life.cell.degraded is None:
+            # Some brokers hang up on a wrong password; those that say what they refuse do so before that.
+            self._trouble(self._lost)
+        if connected != self._connected:
+            self._connected = connected
+            self._changed_at = self.clock.monotonic()
+            self.publish(TOPIC, connected)
 
-    def _refused(self, why: str) -> None:
+    def _trouble(self, told: str) -> None:
         if self._bound_life.alive:
-            self.degrade(f"the MQTT broker refuses: {why}")
+            self.degrade(told)
+            self.system.alarms.raise_(ALARM, told)
 
     def _arrived(self, topic: str, payload: dict[str, Any]) -> None:
         if not self._bound_life.alive:

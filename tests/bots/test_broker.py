@@ -17,13 +17,14 @@ from aviary.actors.broker import Broker
 from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, Refusal, Unavailable
 from aviary.actors.core.system import System
 from aviary.actors.messages.broker import BrokerInfo, CallBot, GetBroker, GetLink
-from aviary.actors.mqtt_link import MqttLink
+from aviary.actors.mqtt_link import ALARM, MqttLink
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from bot_world import processes_in
 from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import SecretStr
 
 QUICK = Backoff(first=0.1, cap=1.0)
 
@@ -31,9 +32,10 @@ QUICK = Backoff(first=0.1, cap=1.0)
 class Desk:
     """A broker, a link, and a bot that answers every command with what it was sent."""
 
-    def __init__(self, home: Path, kind: Any) -> None:
+    def __init__(self, home: Path, kind: Any, external: BrokerInfo | None = None) -> None:
         self.home = home
         self.kind = kind
+        self.external = external
         self.system = System.live()
         self.bot: mqtt.Client | None = None
         self.over = threading.Event()
@@ -43,7 +45,7 @@ class Desk:
             strategy="rest_for_one",
             intensity=None,
             children=(
-                ChildSpec("server", lambda: Broker(self.home, self.home / "log", self.kind), backoff=QUICK),
+                ChildSpec("server", self.broker, backoff=QUICK),
                 ChildSpec("link", lambda: MqttLink("broker/server"), backoff=QUICK),
             ),
         )
@@ -51,6 +53,9 @@ class Desk:
         self.tree = Tree(self.system, SupervisorSpec(park=True, children=(child,)))
         asyncio.run_coroutine_threadsafe(self.tree.start(), self.system.kernel.loop).result(30)
         return self.info()
+
+    def broker(self) -> Broker:
+        return Broker(self.home, self.home / "log", self.kind, self.external)
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self.tree.stop(), self.system.kernel.loop).result(30)
@@ -170,3 +175,51 @@ async def test_a_bot_that_does_not_answer_and_one_that_was_never_heard_of(desk: 
     with pytest.raises(Unavailable, match="not been heard of"):
         await desk.system.ask("broker/link", unknown, timeout=5)
     assert "echo" in (await desk.system.ask("broker/link", GetLink(), timeout=5)).bots
+
+
+def somebody_else_s(info: BrokerInfo, password: str) -> BrokerInfo:
+    return info.model_copy(update={"kind": "external", "pid": None, "password": SecretStr(password)})
+
+
+def alarms(system: System) -> list[str]:
+    return [alarm.message for alarm in system.alarms.standing() if alarm.name == ALARM]
+
+
+async def test_a_broker_that_is_away_is_an_alarm_until_it_is_there(desk: Desk) -> None:
+    info = await asyncio.to_thread(desk.start)
+    await asyncio.to_thread(desk.stop)
+    assert info.pid is not None
+    os.kill(info.pid, signal.SIGKILL)
+    user = Desk(desk.home / "user", "auto", somebody_else_s(info, info.password.get_secret_value()))
+    await asyncio.to_thread(user.start)
+
+    async def away() -> bool:
+        return [f"no connection to the MQTT broker at 127.0.0.1:{info.port}"] == alarms(user.system)
+
+    async def back() -> bool:
+        return not alarms(user.system) and (await user.system.ask("broker/link", GetLink(), timeout=5)).connected
+
+    try:
+        await user.until(away)
+        await asyncio.to_thread(desk.start)
+        await user.until(back)
+    finally:
+        await asyncio.to_thread(user.stop)
+        user.system.shutdown()
+
+
+async def test_a_broker_that_refuses_the_password_is_an_alarm(desk: Desk) -> None:
+    info = await asyncio.to_thread(desk.start)
+    user = Desk(desk.home / "user", "auto", somebody_else_s(info, "wrong"))
+    await asyncio.to_thread(user.start)
+
+    async def refused() -> list[str]:
+        return alarms(user.system)
+
+    try:
+        (told,) = await user.until(refused)
+    finally:
+        await asyncio.to_thread(user.stop)
+        user.system.shutdown()
+    assert "MQTT broker at 127.0.0.1" in told
+    assert "wrong" not in told
