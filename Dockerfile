@@ -24,5 +24,5 @@ ENV AVIARY_HOME=/data HOST=0.0.0.0 PORT=8000
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["/opt/aviary/.venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+    CMD ["/opt/aviary/.venv/bin/python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health/live', timeout=2)"]
 CMD ["/opt/aviary/.venv/bin/python", "/opt/aviary/run.py", "run"]

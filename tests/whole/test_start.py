@@ -1,5 +1,6 @@
-import os
 import re
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -7,23 +8,18 @@ from pathlib import Path
 
 import pytest
 from aviary.commands.client import Client, Refused
-from whole_server import ENTRY, Server
+from whole_server import ENTRY, LOGIN, Server, environment, verb
+
+BARE = {"SANDBOX": "false", "TEMPLATE": "false", "BROKER_HOST": "127.0.0.1", "BROKER_PORT": "1"}
+"""Settings of a server that starts no other process."""
 
 
-def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path) -> None:
-    environment = {
-        **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
-        "AVIARY_HOME": str(tmp_path / "data"),
-        "PORT": "0",
-        "SANDBOX": "false",
-        "TEMPLATE": "false",
-        "BROKER_HOST": "127.0.0.1",
-        "BROKER_PORT": "1",
-    }
+@pytest.mark.parametrize("ask_to_stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path, ask_to_stop: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ENTRY), "run"],
         cwd=tmp_path,
-        env=environment,
+        env=environment(tmp_path / "data", **BARE),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -32,19 +28,47 @@ def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path) 
     said = ""
     for line in process.stdout:
         said += line
-        if "serving on" in line:
+        if "every branch" in line:
             break
-    process.terminate()
+    process.send_signal(ask_to_stop)
     said += process.stdout.read()
     process.stdout.close()
-    code = process.wait(60)
 
+    assert process.wait(60) == 0
     env_file = tmp_path / ".env"
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     password = re.search(r"^PASSWORD=(.+)$", env_file.read_text(), re.MULTILINE)
     assert password is not None
     assert said.count(password[1]) == 1
-    assert code == 0
+    assert said.endswith("stopped\n")
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        run = verb("run", tmp_path, tmp_path / "data", **LOGIN, PORT=str(taken.getsockname()[1]))
+
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].endswith("Address already in use")
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("word", ["tree", "stop"])
+def test_without_a_server_the_other_verbs_say_so_in_one_line(tmp_path: Path, word: str) -> None:
+    said = verb(word, tmp_path, tmp_path / "data", **LOGIN)
+
+    assert said.returncode == 1
+    assert said.stderr == f"no server runs on {tmp_path / 'data'}\n"
+
+
+@pytest.mark.parametrize("word", ["run", "tree", "stop"])
+def test_a_password_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, word: str) -> None:
+    (tmp_path / ".env").write_text("hunter2\n")
+
+    said = verb(word, tmp_path, tmp_path / "data")
+
+    assert said.returncode != 0
+    assert len(said.stderr.splitlines()) == 1
+    assert ".env, line 1" in said.stderr
 
 
 def test_every_branch_comes_up_and_says_so(server: Server) -> None:
@@ -55,47 +79,15 @@ def test_every_branch_comes_up_and_says_so(server: Server) -> None:
 
 
 def test_a_second_server_on_the_folder_says_that_it_is_taken(server: Server) -> None:
-    environment = {
-        **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME"}},
-        "AVIARY_HOME": str(server.home),
-        "PASSWORD": "x",
-        "CONFIG_PASSWORD": "y",
-        "USERNAME": "z",
-        "PORT": "0",
-    }
-
-    second = subprocess.run(
-        [sys.executable, str(ENTRY), "run"],
-        check=False,
-        cwd=server.home,
-        env=environment,
-        capture_output=True,
-        timeout=30,
-    )
+    second = verb("run", server.home, server.home, **LOGIN)
 
     assert second.returncode == 2
-    assert b"another server uses" in second.stderr
-    assert b"Traceback" not in second.stderr
+    assert "another server uses" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
 def test_the_tree_is_drawn_in_the_terminal(server: Server) -> None:
-    environment = {
-        **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME"}},
-        "AVIARY_HOME": str(server.home),
-        "USERNAME": "admin",
-        "PASSWORD": "testpass",
-        "COLUMNS": "140",
-    }
-
-    drawn = subprocess.run(
-        [sys.executable, str(ENTRY), "tree"],
-        check=False,
-        cwd=server.home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    drawn = verb("tree", server.home, server.home, **LOGIN, COLUMNS="140")
 
     assert drawn.returncode == 0
     for name in ("aviary", "database", "broker", "feeds", "bots"):

@@ -19,9 +19,30 @@ if TYPE_CHECKING:
 
 ENTRY = Path(__file__).resolve().parents[2] / "run.py"
 
+LOGIN = {"USERNAME": "admin", "PASSWORD": "testpass", "CONFIG_PASSWORD": "confpass"}
+
 PATIENCE = 60.0
 
 LOOK = 0.05
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """What a process of ours may know of this machine, and its settings."""
+    given = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    return {**given, "AVIARY_HOME": str(home), "PORT": "0", **more}
+
+
+def verb(word: str, folder: Path, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Carry out a verb that ends by itself, in a folder."""
+    return subprocess.run(
+        [sys.executable, str(ENTRY), word],
+        check=False,
+        cwd=folder,
+        env=environment(home, **more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
 
 
 class Server:
@@ -32,15 +53,7 @@ class Server:
         self.settings = Settings.model_validate(
             {"aviary_home": home, "port": 0, "password": "testpass", "config_password": "confpass"}
         )
-        self._environment = {
-            **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
-            "AVIARY_HOME": str(home),
-            "USERNAME": "admin",
-            "PASSWORD": "testpass",
-            "CONFIG_PASSWORD": "confpass",
-            "PORT": "0",
-            **more,
-        }
+        self._environment = environment(home, **{**LOGIN, **more})
         self.bot = ""
         """The name of the bot that a module's tests share."""
         self._process: subprocess.Popen[bytes] | None = None
