@@ -1,6 +1,5 @@
 """The server in its other modes: cold starts, other brokers, PostgreSQL, without the simulated exchange."""
 
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aviary.actors.runtimes.brokers import find_mosquitto
 from aviary.commands.client import Refused
 from whole_server import Server
 
@@ -53,9 +53,9 @@ def trades(server: Server) -> None:
 @pytest.fixture(scope="module")
 def external_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a mosquitto that is none of ours."""
-    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    binary = find_mosquitto()
     if binary is None:
-        pytest.skip("mosquitto is not installed")
+        pytest.skip("mosquitto is not installed: run .ci/services")
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
