@@ -1,4 +1,4 @@
-.PHONY: run test check demo tree bench clean
+.PHONY: run test check demo tree stop bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 run: ## Install what is needed and start the server
@@ -11,6 +11,9 @@ demo: ## Start a server, deploy a bot on the simulated exchange, kill it and wat
 
 tree: ## Show the supervision tree of the running server
 	@.venv/bin/python run.py tree
+
+stop: ## End the running server; its bots go on
+	@.venv/bin/python run.py stop
 
 check: ## Style, types and layers
 	@.ci/bootstrap test
