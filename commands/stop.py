@@ -71,11 +71,10 @@ def stop_process(pid: int, lock: Path) -> None:
     """
     clock = SystemClock()
     try:
-        process = psutil.Process(pid)
-        daemon = Daemon(pid, process.create_time())
-        if str(lock) not in {file.path for file in process.open_files()}:
+        daemon = Daemon.of(pid)
+        if str(lock) not in {file.path for file in psutil.Process(pid).open_files()}:
             raise NotRunning("the server has ended already")
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
+    except (ProcessLookupError, psutil.NoSuchProcess, psutil.AccessDenied):
         raise NotRunning("the server has ended already") from None
     daemon.send(signal.SIGTERM)
     deadline = clock.monotonic() + STOP_TIMEOUT

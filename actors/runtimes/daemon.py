@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import psutil
+from aviary.actors.core.port_process import birth_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,16 +24,25 @@ TERMINATE_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A running process, told from a later one with the same pid by its time of creation."""
+    """A running process, told from a later one with the same pid by its mark of birth."""
 
     pid: int
-    created: float
+    birth: str
+    """Not a time of day: a step of the machine's clock must not make it another process."""
+
+    @classmethod
+    def of(cls, pid: int) -> Daemon:
+        """A process that runs now; `ProcessLookupError` if there is none."""
+        birth = birth_mark(pid)
+        if birth is None:
+            raise ProcessLookupError(f"no process {pid}")
+        return cls(pid, birth)
 
     def is_alive(self) -> bool:
         """Whether that very process still runs (a zombie does not)."""
         try:
-            process = psutil.Process(self.pid)
-            return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+            status = psutil.Process(self.pid).status()
+            return status != psutil.STATUS_ZOMBIE and birth_mark(self.pid) == self.birth
         except psutil.NoSuchProcess:
             return False
 
@@ -90,11 +100,11 @@ def start_daemon(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    daemon = Daemon(process.pid, psutil.Process(process.pid).create_time())
+    daemon = Daemon.of(process.pid)
     # The process is watched by its pid from here on; the handle would complain at its deletion.
     process.returncode = 0
     draft = record.with_name(f"{record.name}.new")
-    draft.write_bytes(orjson.dumps({"pid": daemon.pid, "created": daemon.created}))
+    draft.write_bytes(orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}))
     draft.replace(record)
     return daemon
 
@@ -103,7 +113,7 @@ def find_daemon(record: Path) -> Daemon | None:
     """The process noted in `record`, if it still runs."""
     try:
         noted = orjson.loads(record.read_bytes())
-        daemon = Daemon(int(noted["pid"]), float(noted["created"]))
+        daemon = Daemon(int(noted["pid"]), str(noted["birth"]))
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None
     return daemon if daemon.is_alive() else None

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import orjson
+import psutil
 import pytest
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 
@@ -66,14 +67,30 @@ async def test_one_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> 
     assert not daemon.is_alive()
 
 
+async def test_a_step_of_the_machine_s_clock_does_not_make_it_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = await started(tmp_path, SLEEPER)
+
+    # Linux derives the moment of boot from the clock, and psutil a process's time of creation from that.
+    booted = psutil.boot_time()
+    with monkeypatch.context() as stepped:
+        stepped.setattr("psutil._pslinux.boot_time", lambda: booted + 3600)
+        found, alive = find_daemon(tmp_path / "daemon.json"), daemon.is_alive()
+
+    await daemon.terminate()
+    assert alive
+    assert found == daemon
+
+
 async def test_another_process_with_the_same_number_is_not_taken_for_it(tmp_path: Path) -> None:
     record = tmp_path / "daemon.json"
-    record.write_bytes(orjson.dumps({"pid": os.getpid(), "created": 1.0}))
+    record.write_bytes(orjson.dumps({"pid": os.getpid(), "birth": "another"}))
 
     assert find_daemon(record) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "created": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "birth": "y"}'])
 def test_a_damaged_record_means_that_there_is_none(text: str, tmp_path: Path) -> None:
     record = tmp_path / "daemon.json"
     record.write_text(text)
