@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from aviary.actors.engine.launch import OnBorn
 
 PASSWORD = "rehearsal"
-SAMPLE = 15.0
-"""Seconds over which the processor share is measured."""
+SAMPLE = 30.0
+"""Seconds over which the processor share is measured: one whole refresh of every bot's orders."""
 
 LIMIT = 180.0
 """Seconds for all bots to quote."""
@@ -64,7 +64,7 @@ CONTROLLER = {
     "total_amount_quote": 1000,
     "buy_spreads": [0.02, 0.03],
     "sell_spreads": [0.02, 0.03],
-    "executor_refresh_time": 30,
+    "executor_refresh_time": int(SAMPLE),
     "skip_rebalance": True,
 }
 
@@ -177,19 +177,21 @@ class Fleet:
         """Memory and processor share of each bot."""
         statuses = await self.system.ask("bot-registry", ListBots(), timeout=30)
         processes = [psutil.Process(status.pid) for status in statuses.values() if status.pid is not None]
-        before = [sum(process.cpu_times()[:2]) for process in processes]
+        before = [processor_time(process) for process in processes]
         began = self.system.clock.monotonic()
         await asyncio.sleep(SAMPLE)
         passed = self.system.clock.monotonic() - began
         shares = [
-            100 * (sum(process.cpu_times()[:2]) - then) / passed
-            for process, then in zip(processes, before, strict=True)
+            100 * (processor_time(process) - then) / passed for process, then in zip(processes, before, strict=True)
         ]
         memory = [process.memory_full_info().pss / 2**20 for process in processes]
         print(f"memory (PSS): {statistics.mean(memory):.0f} MB each, {sum(memory):.0f} MB together")
         if self.template is not None:
             print(f"template (PSS): {self.template.process.memory() / 2**20:.0f} MB")
-        print(f"processor: {statistics.mean(shares):.1f} % of a core each, at most {max(shares):.1f} %")
+        print(
+            f"processor over {passed:.0f} s, children included: {statistics.mean(shares):.2f} % of a core each,"
+            f" at most {max(shares):.2f} %, {sum(shares):.0f} % together"
+        )
 
     async def stop(self) -> None:
         """Stop the bots cleanly, then everything else."""
@@ -205,6 +207,12 @@ class Fleet:
         if self.template is not None:
             self.template.close()
         await self.sandbox.stop()
+
+
+def processor_time(process: psutil.Process) -> float:
+    """Seconds of processor that a bot has used, its living and its ended children included."""
+    family = [process, *process.children(recursive=True)]
+    return sum(sum(each.cpu_times()[:4]) for each in family)
 
 
 def write_account(folder: Path, key: str, rounds: int) -> None:
