@@ -118,7 +118,7 @@ class BotActor(AsyncActor):
         if self._wanted != "running":
             if stored.process is not None:
                 # Stopped while it was dead, or while the server was: something may be left on its exchanges.
-                self._begin_wind_down(skip_cancellation=False)
+                self._begin_wind_down(skip_cancellation=stored.skip_cancellation)
         elif adopted:
             # Whether it really lives is shown by its next heartbeat.
             self._state = "running" if self._launch_report().get("stage") == "quoting" else "starting"

@@ -35,8 +35,10 @@ class Stopping:
         if message.lenient and await self._bots.is_unknown(name):
             return {"success": False, "message": f"Bot {name} not found"}
         async with self._bots.lock(name):
-            await self._bots.must_exist(name)
-            await self._bots.change(name, desired="running")
+            bot = await self._bots.must_exist(name)
+            # How an earlier stop was meant says nothing about the next one.
+            spec = {**bot.spec, "skip_order_cancellation": False}
+            await self._bots.change(name, desired="running", spec=spec)
             if not self._bots.lives(name):
                 await self._family.start_bot(name)
             await self._bots.actor.ask(f"bots/{name}", RunBot(), timeout=RUN_TIMEOUT)
@@ -53,9 +55,10 @@ class Stopping:
 
     async def _halt(self, name: str, *, skip: bool, wait: bool) -> BotStatus:
         async with self._bots.lock(name):
-            await self._bots.must_exist(name)
-            # Written down first: a server that dies now must not start the bot again.
-            await self._bots.change(name, desired="stopped")
+            bot = await self._bots.must_exist(name)
+            # Written down first: a server that dies now must not start the bot again, nor cancel what is to stay.
+            spec = {**bot.spec, "skip_order_cancellation": skip}
+            await self._bots.change(name, desired="stopped", spec=spec)
             if not self._bots.lives(name):
                 await self._family.start_bot(name)
         return await self._bots.actor.ask(
@@ -81,9 +84,10 @@ class Stopping:
                     "reason": "There is no bot of this name",
                 },
             }
-        bot = await self._bots.must_exist(name)
-        spec = {**bot.spec, "step": "archive", "skip_order_cancellation": message.skip_order_cancellation}
-        await self._bots.change(name, desired="stopped", spec=spec)
+        async with self._bots.lock(name):
+            bot = await self._bots.must_exist(name)
+            spec = {**bot.spec, "step": "archive", "skip_order_cancellation": message.skip_order_cancellation}
+            await self._bots.change(name, desired="stopped", spec=spec)
         self._bots.actor.spawn(self.archive(name, skip=message.skip_order_cancellation), f"archive {name}")
         return {
             "status": "success",

@@ -37,6 +37,8 @@ class StoredBot(Value):
     """A file name under `conf/scripts` of its folder."""
     account: str
     process: ProcessMark | None = None
+    skip_cancellation: bool = False
+    """The last stop that was asked for leaves the orders where they are."""
 
 
 class BotStore:
@@ -117,6 +119,7 @@ def stored(bot: Bot) -> StoredBot:
         script_config=bot.spec["script_config"],
         account=bot.spec["account"],
         process=None if bot.process is None else ProcessMark.model_validate(bot.process),
+        skip_cancellation=bool(bot.spec.get("skip_order_cancellation")),
     )
 
 
