@@ -1,10 +1,12 @@
 """Ways to deploy a bot, and configurations that are refused before anything is made."""
 
+import asyncio
+
 import pytest
-from aviary.actors.core.refusal import Invalid
-from aviary.actors.messages.bots import DeployScript, ListBots, ListRuns
+from aviary.actors.core.refusal import Conflict, Invalid
+from aviary.actors.messages.bots import DeployControllers, DeployScript, ListBots, ListRuns
 from aviary.actors.messages.strategies import SaveConfig
-from bot_world import World, key_of, quotes
+from bot_world import World, key_of, processes_in, quotes
 
 
 def test_an_impossible_configuration_is_refused_before_anything_is_made(world: World) -> None:
@@ -34,3 +36,24 @@ def test_a_script_is_deployed_with_its_saved_configuration(world: World) -> None
     assert answer["unique_instance_name"] == name
     world.wait_until(name, lambda status: status.state == "running")
     world.wait_for_orders(4, key_of(name))
+
+
+def test_of_two_deployments_of_one_name_at_once_one_is_refused(world: World) -> None:
+    name = "twin"
+    world.add_account(name, key_of(name))
+    world.ask("strategy-library", SaveConfig(kind="controller", config_name="twin-quotes", config=quotes()))
+    message = DeployControllers(
+        instance_name=name, credentials_profile=name, controllers_config=("twin-quotes",), exact_name=True
+    )
+
+    async def both() -> list[object]:
+        asks = [world.system.ask("bot-registry", message, timeout=30) for _ in range(2)]
+        return list(await asyncio.gather(*asks, return_exceptions=True))
+
+    answers = world.run(both())
+
+    assert [type(answer) for answer in answers if isinstance(answer, Exception)] == [Conflict]
+    world.wait_until(name, lambda status: status.state == "running")
+    world.wait_for_orders(4, key_of(name))
+    assert len(processes_in(world.folders.of(name))) == 1
+    assert len(world.ask("bot-registry", ListRuns(bot_name=name))["data"]) == 1
