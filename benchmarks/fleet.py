@@ -182,7 +182,8 @@ class Fleet:
         await asyncio.sleep(SAMPLE)
         passed = self.system.clock.monotonic() - began
         shares = [
-            100 * (processor_time(process) - then) / passed for process, then in zip(processes, before, strict=True)
+            100 * (processor_time(process) - then) / passed
+            for process, then in zip(processes, before, strict=True)
         ]
         memory = [process.memory_full_info().pss / 2**20 for process in processes]
         print(f"memory (PSS): {statistics.mean(memory):.0f} MB each, {sum(memory):.0f} MB together")
