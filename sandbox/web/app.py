@@ -101,6 +101,10 @@ async def _refusals_as_json(request: web.Request, handler: Handler) -> web.Strea
         return _refusal(-1100, "Illegal characters found in a parameter.", 400)
     except web.HTTPNotFound:
         return _refusal(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
+    except web.HTTPMethodNotAllowed:
+        return _refusal(-5000, f"Path {request.path}, Method {request.method} is invalid", 405)
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(-1101, "Too many parameters sent for this endpoint.", 413)
 
 
 def _refusal(code: int, message: str, status: int, headers: dict[str, str] | None = None) -> web.Response:

@@ -11,6 +11,9 @@ _NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 _INTEGER = r"^[0-9]{1,20}$"
 
+_GREATEST = 2**63 - 1
+"""Binance's whole numbers are signed and have 64 bits, and so are those of SQLite."""
+
 
 class Parameters:
     """What a client sent, query and body together."""
@@ -47,7 +50,7 @@ class Parameters:
         if default is not None and name not in self:
             return default
         value = self.text(name)
-        if not re.fullmatch(_INTEGER, value):
+        if not re.fullmatch(_INTEGER, value) or int(value) > _GREATEST:
             raise illegal(name, _INTEGER)
         return int(value)
 

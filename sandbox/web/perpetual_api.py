@@ -1,5 +1,6 @@
 """The perpetual market's REST routes under `/fapi`."""
 
+import asyncio
 import secrets
 from collections.abc import Iterable
 from decimal import Decimal
@@ -45,7 +46,7 @@ def premium_index(call: Call) -> Json | list[Json]:
     return [perpetual_wire.premium_index(call.exchange, each, now) for each in venue.instruments.values()]
 
 
-def funding_rates(call: Call) -> list[Json]:
+async def funding_rates(call: Call) -> list[Json]:
     """Funding rates of the past, oldest first."""
     venue = call.exchange.perpetual
     symbol = venue.instrument(call.parameters.text("symbol")).symbol
@@ -53,18 +54,22 @@ def funding_rates(call: Call) -> list[Json]:
     now = int(call.exchange.clock.now())
     last = min(call.parameters.integer("endTime", now * 1000) // 1000, now)
     newest = venue.next_funding(last) - venue.funding_interval
-    times = [newest - i * venue.funding_interval for i in range(limit)]
-    start = call.parameters.integer("startTime", 0) // 1000
-    return [
-        {
-            "symbol": symbol,
-            "fundingTime": each * 1000,
-            "fundingRate": eight(venue.funding_rate(symbol, each)),
-            "markPrice": eight(venue.mark(symbol, each)),
-        }
-        for each in reversed(times)
-        if each >= max(start, 1)
-    ]
+    start = max(call.parameters.integer("startTime", 0) // 1000, 1)
+    oldest = max(start, newest - (limit - 1) * venue.funding_interval)
+    times = range(newest, oldest - 1, -venue.funding_interval) if limit else range(0)
+    rows: list[Json] = []
+    for each in reversed(times):
+        rows.append(
+            {
+                "symbol": symbol,
+                "fundingTime": each * 1000,
+                "fundingRate": eight(venue.funding_rate(symbol, each)),
+                "markPrice": eight(venue.mark(symbol, each)),
+            }
+        )
+        # A mark price of long ago takes milliseconds; others are answered in between.
+        await asyncio.sleep(0)
+    return rows
 
 
 def account(call: Call) -> Json:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aviary.sandbox.exchange import Exchange
 from aviary.sandbox.faults import FaultKind
 from aviary.sandbox.instruments import Market
-from aviary.sandbox.refusals import Refused
+from aviary.sandbox.refusals import Refused, illegal
 from aviary.sandbox.web.connections import Connection
 from aviary.sandbox.web.context import check_timestamp
 from aviary.sandbox.web.listen_keys import ListenKeys
@@ -96,7 +96,12 @@ class Sockets:
         self, connection: Connection, streams: Streams, message: dict[str, Any], *, combined: bool
     ) -> None:
         number = message.get("id")
-        names = [str(each) for each in message.get("params") or []]
+        asked = message.get("params") or []
+        if not isinstance(asked, list):
+            error = {"code": 2, "msg": "Invalid request: params must be an array"}
+            connection.send_json({"error": error, "id": number})
+            return
+        names = [str(each) for each in asked]
         result: list[str] | None = None
         match message.get("method"):
             case "SUBSCRIBE":
@@ -130,6 +135,8 @@ class Sockets:
         number = message.get("id")
         parameters = message.get("params") or {}
         try:
+            if not isinstance(parameters, dict):
+                raise illegal("params", "an object")
             result = self._api_result(connection, str(message.get("method")), parameters)
         except Refused as refused:
             error = {"code": refused.code, "msg": refused.message}
