@@ -13,7 +13,7 @@ from aviary.sandbox.funding import funding_rate
 from aviary.sandbox.instruments import MAXIMUM_LOTS, MAXIMUM_TICKS, Instrument, Market
 from aviary.sandbox.numbers import Numbers
 from aviary.sandbox.orders import Fill, Order, OrderType, PositionSide, Side, Status, TimeInForce, Trade
-from aviary.sandbox.positions import Position
+from aviary.sandbox.positions import PRECISION, Position, closes
 from aviary.sandbox.refusals import Refused
 from aviary.sandbox.store import Store
 from aviary.sandbox.venue import NewOrder, Venue
@@ -30,8 +30,6 @@ MAINTENANCE = Decimal("0.004")
 
 LIQUIDATION_FEE = Decimal("0.005")
 """Charged on what a liquidation closes, as a fraction of its value."""
-
-PRECISION = Decimal("1e-8")
 
 ZERO = Decimal(0)
 
@@ -172,7 +170,7 @@ class PerpetualVenue(Venue):
         lots = self._lots(instrument, request.quantity)
         price = self._price(instrument, request)
         order = self._order(key, request, price, lots)
-        order.reduce_only = request.reduce_only or _closes(request.side, request.position_side)
+        order.reduce_only = request.reduce_only or closes(request.side, request.position_side)
         order.position_side = request.position_side
         reducible = self._reducible(order)
         if order.reduce_only:
@@ -250,7 +248,7 @@ class PerpetualVenue(Venue):
         worth = instrument.notional(trade.price * trade.quantity)
         fee = (worth * rate).quantize(PRECISION)
         held = self._positions.setdefault(key, {}).setdefault((instrument.symbol, order.position_side), Position())
-        realized = _traded(held, order.side, trade.quantity, worth)
+        realized = held.trade(order.side, trade.quantity, worth)
         held.updated = trade.at
         before = order.remaining + trade.quantity
         order.reserved = (order.reserved * order.remaining / before).quantize(PRECISION)
@@ -376,27 +374,3 @@ class PerpetualVenue(Venue):
                 self.wallets.credit(key, ASSET, deficit)
                 self._income(key, "", "INSURANCE_CLEAR", deficit)
             self._settle_accounts()
-
-
-def _closes(side: Side, position_side: PositionSide) -> bool:
-    """Whether an order in hedge mode is one that closes."""
-    return (position_side, side) in ((PositionSide.LONG, Side.SELL), (PositionSide.SHORT, Side.BUY))
-
-
-def _traded(held: Position, side: Side, lots: int, worth: Decimal) -> Decimal:
-    """Change a position by a fill; gives the profit realised."""
-    realized = ZERO
-    closing = min(lots, max(0, -held.amount * side.sign))
-    if closing:
-        cost = (
-            held.cost
-            if closing == abs(held.amount)
-            else (held.cost * closing / abs(held.amount)).quantize(PRECISION)
-        )
-        got = worth * closing / lots
-        realized = ((got - cost) if held.amount > 0 else (cost - got)).quantize(PRECISION)
-        held.cost -= cost
-    held.amount += side.sign * lots
-    if lots > closing:
-        held.cost += worth * (lots - closing) / lots
-    return realized
