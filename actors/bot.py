@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
+from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
 from aviary.actors.core.refusal import Refusal, Unavailable
@@ -55,9 +55,6 @@ KEPT_LOGS = 100
 RECENT = 30.0
 """Seconds after its last word that a bot counts as recently active."""
 
-REASON_LINES = 6
-"""Last lines of a dead bot's output that are told."""
-
 
 class BotDied(Exception):
     """The bot's process ended and nobody had asked it to."""
@@ -88,6 +85,7 @@ class BotActor(AsyncActor):
         super().__init__()
         self._name = name
         self._folder = folder
+        self._traces = BotTraces(folder)
         self._store = store
         self._runtime = runtime
         self._patience = patience or Patience()
@@ -121,7 +119,7 @@ class BotActor(AsyncActor):
                 self._begin_wind_down(skip_cancellation=stored.skip_cancellation)
         elif adopted:
             # Whether it really lives is shown by its next heartbeat.
-            self._state = "running" if self._launch_report().get("stage") == "quoting" else "starting"
+            self._state = "running" if self._traces.report().get("stage") == "quoting" else "starting"
         else:
             self._begin_start()
         self.schedule(self._patience.pulse, CheckPulse())
@@ -178,23 +176,7 @@ class BotActor(AsyncActor):
     async def _until_it_ends(self, process: Running) -> None:
         code = await process.exited()
         if self._winding_down is None and self._process is process:
-            raise BotDied(self._obituary(code))
-
-    def _obituary(self, code: int | None) -> str:
-        if self._killed_because:
-            return self._killed_because
-        how = (
-            "ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        )
-        report = self._launch_report()
-        if report.get("stage") == "failed" and report.get("detail"):
-            return f"{how}: {report['detail']}"
-        if code is not None and code < 0:
-            # Somebody else ended it: its own last words say nothing about that.
-            return how
-        lines = [line.strip() for line in reversed(self._last_lines()) if line.strip(" ^~")]
-        # The last line says most: of a traceback it is the error.
-        return f"{how}; its last words: {' < '.join(lines)}" if lines else how
+            raise BotDied(self._killed_because or self._traces.obituary(code))
 
     # Listening
 
@@ -323,7 +305,7 @@ class BotActor(AsyncActor):
                 clean = False
                 process.kill()
                 await process.exited()
-        report = self._launch_report()
+        report = self._traces.report()
         ended_well = report.get("stage") == "stopped" and (clean or report.get("left") is not None)
         if not ended_well and not skip_cancellation:
             report = await self._settle()
@@ -368,14 +350,14 @@ class BotActor(AsyncActor):
                 await process.exited()
         except TimeoutError:
             process.kill()
-        report = self._launch_report()
+        report = self._traces.report()
         return report if report.get("pid") == process.pid else {}
 
     # Telling
 
     def _status(self) -> BotStatus:
         cell = self.system.cell(self.address)
-        report = self._launch_report() if self._state != "stopped" else {}
+        report = self._traces.report() if self._state != "stopped" else {}
         return BotStatus(
             name=self._name,
             state=self._state,
@@ -391,19 +373,3 @@ class BotActor(AsyncActor):
             quoting_after=report.get("reached", {}).get("quoting"),
             orders_left=self._orders_left,
         )
-
-    def _launch_report(self) -> dict[str, Any]:
-        try:
-            report = orjson.loads((self._folder / "data" / "launch.json").read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
-            return {}
-        return report if isinstance(report, dict) else {}
-
-    def _last_lines(self) -> list[str]:
-        try:
-            with (self._folder / "logs" / "process.log").open("rb") as log:
-                log.seek(0, 2)
-                log.seek(max(0, log.tell() - 4096))
-                return log.read().decode(errors="replace").splitlines()[-REASON_LINES:]
-        except FileNotFoundError:
-            return []
