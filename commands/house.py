@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aviary.actors.core.system import System
+from aviary.actors.service_manager import MAX_ABANDONED
 from aviary.http.app import create_app
 from aviary.http.routes.all import ROWS
 from aviary.http.runner import runner_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from aviary.config.settings import Settings
 
 log = logging.getLogger("aviary.server")
+
+ENDED_FOR_A_RESTART = 75
+"""Exit code (`EX_TEMPFAIL` of sysexits.h) after which a service manager should start the server again."""
 
 REQUESTS_TIMEOUT = 2.0
 """Seconds that requests have to end when the server stops."""
@@ -51,8 +55,9 @@ class House:
         self._starting = asyncio.run_coroutine_threadsafe(self._tree.start(), self._system.kernel.loop)
         self._starting.add_done_callback(_tell_start)
 
-    async def close(self) -> None:
-        """Stop serving, then the tree, then its loops."""
+    async def close(self) -> int:
+        """Stop serving, then the tree, then its loops; the process's exit code."""
+        worn_out = self._system.statistics().abandoned_threads > MAX_ABANDONED
         if self._starting is not None:
             self._starting.cancel()
         if self._runner is not None:
@@ -64,6 +69,7 @@ class House:
         except TimeoutError:
             log.exception("the tree did not stop within %g s", TREE_STOP_TIMEOUT)
         self._system.shutdown()
+        return ENDED_FOR_A_RESTART if worn_out else 0
 
 
 def _tell_start(starting: Future[None]) -> None:

@@ -50,11 +50,10 @@ def serve(env_file: Path = Path(".env")) -> int:
             set_up_logging(settings.log_level, layout.logs)
             if not is_private(env_file):
                 log.warning("others can read the passwords in %s: chmod 600 it", env_file)
-            uvloop.run(run_until_stopped(settings, layout, login(settings, env_file, made)))
+            return uvloop.run(run_until_stopped(settings, layout, login(settings, env_file, made)))
     except (SettingsError, AlreadyRunning) as error:
         print(f"Aviary can't start: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def refuse_exposure(settings: Settings) -> None:
@@ -108,8 +107,8 @@ def only_server(layout: Layout) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | None = None) -> None:
-    """Answer first, bring the front end and the tree up behind that, and take all down in reverse.
+async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | None = None) -> int:
+    """Answer first, bring the front end and the tree up behind that, take all down in reverse; the exit code.
 
     Turns the garbage collection on, which `run` keeps off until then.
     """
@@ -131,10 +130,11 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
         await house.open(sockets)
         await stopped.wait()
         log.info("stopping; bots go on, and are found again at the next start")
-        await house.close()
+        code = await house.close()
     finally:
         layout.server_record.unlink(missing_ok=True)
     log.info("stopped")
+    return code
 
 
 def stop_signals() -> asyncio.Event:

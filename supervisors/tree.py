@@ -6,6 +6,7 @@ server runs, under the specs of `families/`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.catalogue import Catalogue
@@ -15,6 +16,7 @@ from aviary.actors.journal import JournalKeeper
 from aviary.actors.messages.journal import KernelEventRecorded
 from aviary.actors.mqtt_link import MqttLink
 from aviary.actors.portfolio import Portfolio
+from aviary.actors.service_manager import ServiceManager
 from aviary.actors.trading_desk import TradingDesk
 from aviary.supervisors.backoff import FEED, Backoff
 from aviary.supervisors.families.accounts import HOST
@@ -87,6 +89,7 @@ def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
     yield ChildSpec("strategy-library", parts.strategy_library, backoff=BRANCH)
     yield supervisor("bots", MANY)
     yield ChildSpec("bot-registry", parts.bot_registry, backoff=BRANCH)
+    yield ChildSpec("service-manager", lambda: ServiceManager(os.environ), backoff=BRANCH)
 
 
 def chain(name: str, *children: ChildSpec) -> ChildSpec:

@@ -32,11 +32,6 @@ class Dispatchers:
                 self._by_name[name] = found
             return found
 
-    def adopt(self, dispatcher: Dispatcher) -> None:
-        """Let actors run on a loop that somebody else runs."""
-        with self._lock:
-            self._by_name[dispatcher.name] = dispatcher
-
     def all(self) -> tuple[Dispatcher, ...]:
         """Every dispatcher that was used so far."""
         with self._lock:
