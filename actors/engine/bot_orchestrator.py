@@ -81,9 +81,10 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         super()._update_positions_from_done_executors()
         closed = {one.config.id for one in self._executors() if one.is_closed}
         news = closed - self._ended
-        self._ended = closed
         if news:
+            # Tried again with the next tick if the disk does not take it.
             self._write(news)
+        self._ended = closed
 
     def store_all_positions(self) -> None:
         """The strategy stops in order."""
