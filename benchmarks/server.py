@@ -102,10 +102,10 @@ def kills(client: Client, bot: str, count: int) -> None:
     story = QuietStory()
     quoting, filled = [], []
     for _ in range(count):
-        old = {order["order_id"] for order in demo.open_orders(client)}
         pid = demo.bot_pid(client, bot)
         began = clock.monotonic()
         os.kill(pid, signal.SIGKILL)
+        old = {order["order_id"] for order in demo.open_orders(client)}
         story.wait_until("it quotes", lambda old=old: demo.quoting_anew(client, old))
         quoting.append(clock.monotonic() - began)
         fills = demo.fills_of(client) or 0

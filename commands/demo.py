@@ -181,8 +181,8 @@ def heal(client: Client, bot: str, story: Story) -> None:
     """Kill the bot and see it come back."""
     before = bot_cell(client, bot)
     pid = bot_pid(client, bot)
-    left_behind = {order["order_id"] for order in open_orders(client)}
     os.kill(pid, signal.SIGKILL)
+    left_behind = {order["order_id"] for order in open_orders(client)}
     story.tell(f"kill -9 {pid}: the bot's process is gone, its orders are left behind on the exchange.")
     again, waited = story.wait_until("the bot is back", lambda: new_pid(client, bot, pid))
     story.tell(f"Its supervisor started it again after {waited:.1f} s (process {again}).")
@@ -254,13 +254,13 @@ def quoting(client: Client) -> int | None:
     return len(orders) if {order["side"] for order in orders} == {"BUY", "SELL"} else None
 
 
-def quoting_anew(client: Client, old: set[int]) -> bool:
-    """Whether new orders rest and none of the old ones is left.
+def quoting_anew(client: Client, old: set[int]) -> int | None:
+    """How many orders rest, once there are some and none of them is an old one.
 
     Not on both sides: a level whose entry was filled before the kill has an exit, and no new entry yet.
     """
     orders = {order["order_id"] for order in open_orders(client)}
-    return bool(orders) and not old & orders
+    return None if old & orders else len(orders) or None
 
 
 def fills_of(client: Client) -> int | None:
