@@ -5,16 +5,15 @@ anything else as a position that its controller holds, which is what hummingbot 
 has to break off.
 """
 
-# ruff: noqa: SLF001 - executors have no public way to go on from somewhere
-
 import logging
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord
-from aviary.actors.engine.bot_takeover import Estate, open_entry
+from aviary.actors.engine.bot_takeover import Estate, filled_orders, open_entry
 from aviary.config.clock import Clock
 from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
@@ -24,7 +23,7 @@ from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
 from hummingbot.strategy_v2.executors.executor_orchestrator import ExecutorOrchestrator, PositionHold
 from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
 from hummingbot.strategy_v2.executors.position_executor.position_executor import PositionExecutor
-from hummingbot.strategy_v2.models.executors import TrackedOrder
+from hummingbot.strategy_v2.models.executors import CloseType, TrackedOrder
 
 log = logging.getLogger("hummingbot.client.aviary")
 
@@ -48,6 +47,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self._clock = clock
         self.record = ExecutorRecord()
         self._estates: tuple[Estate, ...] = ()
+        self._over: list[str] = []
+        self._taken_over = False
         self._ended: set[str] = set()
         # Positions that a configuration gives to a controller are for a fresh start: one that died knows better.
         known = self.record.controllers()
@@ -61,13 +62,27 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
     # Hummingbot's own steps
 
     def initialize_initial_positions(self) -> None:
-        """The connectors are ready, and no controller has acted yet."""
+        """The connectors are ready, and no controller has been let act yet."""
         super().initialize_initial_positions()
-        ended = [estate.executor.id for estate in self._estates if not self._goes_on(estate)]
-        self._estates = ()
-        self._write(ended)
+        try:
+            while self._estates:
+                estate, *rest = self._estates
+                if not self._goes_on(estate):
+                    self._over.append(estate.executor.id)
+                self._estates = tuple(rest)
+            self._write(self._over)
+            self._taken_over = True
+        finally:
+            if not self._taken_over:
+                # The next tick tries again; nothing is traded before.
+                self.strategy.ready_to_trade = False
         # Controllers may act before the strategy's next tick tells them.
         self.strategy.update_executors_info()
+
+    def execute_action(self, action: Any) -> None:
+        """Do what a controller proposes. Some propose before the strategy's first tick: they will again."""
+        if self._taken_over:
+            super().execute_action(action)
 
     def create_executor(self, action: Any) -> None:
         """Make what a controller asks for."""
@@ -168,8 +183,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
                 log.warning("Nobody takes over what controller %s had opened.", controller_id)
             return True
         if estate.executor.type != "position_executor":
-            for side in TradeType.BUY, TradeType.SELL:
-                self._hold(estate, side)
+            self._hold(estate)
             return False
         config = PositionExecutorConfig.model_validate_json(estate.executor.config)
         market = config.connector_name, config.trading_pair
@@ -196,27 +210,18 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         )
         return True
 
-    def _hold(self, estate: Estate, side: TradeType) -> None:
-        for fill in estate.fills:
-            if fill.order.side != side:
-                continue
-            hold = self._hold_of(estate.executor.controller_id, fill.order)
-            amount, value = fill.trade.fill_base_amount, fill.trade.fill_quote_amount
-            hold.order_ids.add(fill.order.client_order_id)
-            hold.volume_traded_quote += value
-            hold.cum_fees_quote += fill.trade.fee.fee_amount_in_token(
-                trading_pair=fill.order.trading_pair,
-                price=fill.trade.fill_price,
-                order_amount=amount,
-                token=fill.order.trading_pair.split("-")[1],
+    def _hold(self, estate: Estate) -> None:
+        for order, filled in filled_orders(estate):
+            held = {"held_position_orders": [filled.to_json()]}
+            hold = self._hold_of(estate.executor.controller_id, order)
+            hold.add_orders_from_executor(
+                SimpleNamespace(
+                    id=estate.executor.id,
+                    config=SimpleNamespace(side=order.side),
+                    close_type=CloseType.POSITION_HOLD,
+                    custom_info=held,
+                )
             )
-            if side == TradeType.BUY:
-                hold.buy_amount_base += amount
-                hold.buy_amount_quote += value
-            else:
-                hold.sell_amount_base += amount
-                hold.sell_amount_quote += value
-            hold._process_order(side == TradeType.BUY, amount, value)
 
     def _hold_of(self, controller_id: str, order: ExecutorOrder) -> PositionHold:
         holds: list[PositionHold] = self.positions_held[controller_id]

@@ -3,7 +3,7 @@
 # ruff: noqa: SLF001 - connectors have no public way to ask for one order
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -199,6 +199,19 @@ def open_entry(
     order.order_fills = {one.trade_id: _part_of(one, share, config.trading_pair) for one in entered}
     order.executed_amount_base, order.executed_amount_quote = order.amount, order.amount * price
     return order
+
+
+def filled_orders(estate: Estate) -> Iterator[tuple[ExecutorOrder, InFlightOrder]]:
+    """Each order that traded, with its fills, in hummingbot's form; in the order in which they were sent."""
+    fills: dict[ExecutorOrder, list[TradeUpdate]] = {}
+    for fill in estate.fills:
+        fills.setdefault(fill.order, []).append(fill.trade)
+    for order, trades in fills.items():
+        filled = shadow_of(order)
+        filled.order_fills = {one.trade_id: one for one in trades}
+        filled.executed_amount_base = _amount(trades)
+        filled.executed_amount_quote = sum((one.fill_quote_amount for one in trades), Decimal(0))
+        yield order, filled
 
 
 def _part_of(trade: TradeUpdate, share: Decimal, trading_pair: str) -> TradeUpdate:

@@ -8,6 +8,7 @@ python takeover_cases.py FOLDER < cases
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +17,14 @@ from aviary.actors.engine.roots import settle_in
 
 settle_in(Path(sys.argv[1]))
 
+from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
 from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
 from aviary.actors.engine.bot_takeover import Estate, Fill, estates, open_entry
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TokenAmount
 from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
+from hummingbot.strategy_v2.models.executor_actions import StopExecutorAction
 
 PAIR = "BTC-USDT"
 
@@ -111,6 +114,31 @@ def entry(case: dict[str, Any]) -> list[str] | None:
     return [f"{value.normalize():f}" for value in (found.executed_amount_base, price, fees)]
 
 
+def held(case: dict[str, Any]) -> list[str]:
+    """Net amount, average price and quote fees of a position made of an executor's orders."""
+    orders = [order(side) for side, *_ in case["fills"]]
+    fills = tuple(
+        Fill(replace(one, client_order_id=f"x-{n}"), trade(str(n), *rest))
+        for n, (one, (_, *rest)) in enumerate(zip(orders, case["fills"], strict=True))
+    )
+    executor = UnfinishedExecutor("e", "pmm", "order_executor", "{}", ())
+    orchestrator = RecordingOrchestrator.__new__(RecordingOrchestrator)
+    orchestrator.positions_held = {"pmm": []}
+    orchestrator._hold(Estate(executor, fills))
+    [hold] = orchestrator.positions_held["pmm"]
+    numbers = (hold.net_amount_base, hold.avg_entry_price, hold.cum_fees_quote)
+    return [f"{round(value, 6).normalize():f}" for value in numbers]
+
+
+def acts_early() -> bool:
+    """Whether an action of a controller does anything before the dead life has been taken over."""
+    orchestrator = RecordingOrchestrator.__new__(RecordingOrchestrator)
+    orchestrator._taken_over = False
+    orchestrator.active_executors = orchestrator.positions_held = orchestrator.cached_performance = {}
+    orchestrator.execute_action(StopExecutorAction(controller_id="pmm", executor_id="e"))
+    return bool(orchestrator.active_executors)
+
+
 async def asked(case: dict[str, Any]) -> dict[str, Any]:
     """What the exchange was asked, and the fills that came of it."""
     exchange = Exchange(case["answers"])
@@ -126,6 +154,8 @@ print(
     json.dumps(
         {
             "entries": [entry(case) for case in cases["entries"]],
+            "held": [held(case) for case in cases["held"]],
+            "acts early": acts_early(),
             "asked": [asyncio.run(asked(case)) for case in cases["asked"]],
         }
     )

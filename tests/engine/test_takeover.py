@@ -38,6 +38,17 @@ ENTRIES: dict[str, tuple[dict[str, Any], list[str] | None]] = {
     "worth too little to be sold": ({"side": "BUY", "fills": [["BUY", "0.02", "100"]]}, None),
 }
 
+HELD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "bought for the stock": ({"fills": [["BUY", "2", "100", "0.2", "USDT"]]}, ["2", "100", "0.2"]),
+    "bought, and a part sold": (
+        {"fills": [["BUY", "2", "100", "0.2", "USDT"], ["SELL", "1", "110", "0.1", "USDT"]]},
+        ["1", "100", "0.3"],
+    ),
+    "sold short": ({"fills": [["SELL", "1", "100"], ["SELL", "1", "110"]]}, ["-2", "105", "0"]),
+    "a fee in a token without a price": ({"fills": [["BUY", "1", "100", "1", "NOSUCH"]]}, ["1", "100", "0"]),
+}
+"""Net amount, average price and fees of what another executor's orders hold."""
+
 ASKED: dict[str, tuple[dict[str, Any], list[list[str]], bool]] = {
     "an answer at once": ({"amount": "1", "answers": [[["1", "100"]]]}, [["1", "100"]], False),
     "lost answers are asked for again": (
@@ -61,7 +72,11 @@ ASKED: dict[str, tuple[dict[str, Any], list[list[str]], bool]] = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    cases = {"entries": [case for case, _ in ENTRIES.values()], "asked": [case for case, *_ in ASKED.values()]}
+    cases = {
+        "entries": [case for case, _ in ENTRIES.values()],
+        "held": [case for case, _ in HELD.values()],
+        "asked": [case for case, *_ in ASKED.values()],
+    }
     script = Path(__file__).with_name("takeover_cases.py")
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path_factory.mktemp("takeover"))],
@@ -73,7 +88,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)
     return {
+        "acts early": answers["acts early"],
         **dict(zip(ENTRIES, answers["entries"], strict=True)),
+        **dict(zip(HELD, answers["held"], strict=True)),
         **dict(zip(ASKED, answers["asked"], strict=True)),
     }
 
@@ -83,6 +100,11 @@ def test_an_entry_without_an_exit_is_taken_over(results: dict[str, Any], name: s
     assert results[name] == ENTRIES[name][1]
 
 
+@pytest.mark.parametrize("name", HELD)
+def test_what_other_executors_hold_becomes_a_position(results: dict[str, Any], name: str) -> None:
+    assert results[name] == HELD[name][1]
+
+
 @pytest.mark.parametrize("name", ASKED)
 def test_the_exchange_is_asked_until_the_fills_are_known(results: dict[str, Any], name: str) -> None:
     _, fills, told = ASKED[name]
@@ -90,3 +112,7 @@ def test_the_exchange_is_asked_until_the_fills_are_known(results: dict[str, Any]
     assert results[name]["fills"] == fills
     assert results[name]["ids"] == ["77"]
     assert bool(results[name]["said"]) is told
+
+
+def test_no_controller_acts_before_the_dead_life_has_been_taken_over(results: dict[str, Any]) -> None:
+    assert results["acts early"] is False
