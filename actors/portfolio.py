@@ -94,9 +94,7 @@ class Portfolio(AsyncActor):
             for token, balance in balances.items()
         )
 
-    async def _prices(
-        self, connector: str, balances: Mapping[str, Balance]
-    ) -> tuple[dict[str, Decimal], bool]:
+    async def _prices(self, connector: str, balances: Mapping[str, Balance]) -> tuple[dict[str, Decimal], bool]:
         """Prices by token, and whether they are of now."""
         prices = {token: Decimal(1) for token in balances if token in WORTH_ONE}
         pairs = tuple(f"{token}-{QUOTE}" for token in balances if token not in prices)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.core.address import Address
+    from aviary.actors.core.context import ActorContext
     from aviary.actors.core.port import EventHandler, Port
     from aviary.actors.core.port_process import ChildProcess
-    from aviary.actors.core.system import System
 
 WARM_UP_TIMEOUT = 60.0
 """Seconds the template has to become warm; it needs some three on an idle machine."""
@@ -89,7 +89,7 @@ class Launcher:
     dispatcher of its own.
     """
 
-    def __init__(self, system: System, template: Address | None, patience: float = PATIENCE) -> None:
+    def __init__(self, system: ActorContext, template: Address | None, patience: float = PATIENCE) -> None:
         self._system = system
         self._address = template
         self._patience = patience

@@ -37,8 +37,8 @@ class Administration:
             children.forget(child)
             raise Unavailable(f"{child.cell.address} did not start: {describe(failure)}")
         info = _info(child)
-        if child.state == "absent" and children.is_forgotten_when_absent(child):
-            children.forget(child)
+        if child.state == "absent":
+            children.settle_absent(child)
         return info
 
     async def terminate_child(self, name: str) -> None:
@@ -48,10 +48,7 @@ class Administration:
         children.unwait(child)
         if child.cell.life is not None:
             await children.stop(child)
-        if children.is_forgotten_when_absent(child):
-            children.forget(child)
-        else:
-            children.rest(child)
+        children.settle_absent(child)
 
     async def restart_child(self, name: str) -> ChildInfo:
         """Start a child that is absent or parked; one that fails stays what it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from aviary.actors.core.address import Address, child_of
@@ -16,6 +16,7 @@ from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from aviary.actors.core.actor import Actor
     from aviary.actors.core.system import System
 
 
@@ -28,7 +29,6 @@ class Child:
     state: Literal["running", "restarting", "absent", "parked"] = "absent"
     serial: int = 0
     attempt: int = 0
-    started_at: float = 0.0
     lived: float = 0.0
     """Seconds that the last life took, 0 if it did not begin."""
     history: tuple[float, ...] = ()
@@ -129,12 +129,14 @@ class Children:
         """Start a child; why it failed, `None` if it runs or, being absent, does not want to."""
         child.cell.next_try_at = None
         outcome = await self.system.lives.start(child.cell, child.spec.factory, child.spec.start_timeout)
-        child.started_at = self.system.clock.monotonic()
         if isinstance(outcome, Started):
             child.state, child.extra = "running", outcome.extra
             # The life may have ended by now: its exit waits in the mailbox, under this serial.
             child.serial = outcome.serial
             self.system.alarms.clear(parked_alarm(child.cell.address))
+            if child.spec.restart == "temporary":
+                # It is never made again, and what its factory holds is the child's alone now.
+                child.spec = replace(child.spec, factory=_made_already)
             return None
         child.state, child.serial = "absent", 0
         if isinstance(outcome, Ignore):
@@ -156,6 +158,13 @@ class Children:
         else:
             for child in running:
                 await self.stop(child, brutally=brutally)
+
+    def settle_absent(self, child: Child) -> None:
+        """Forget a child that does not run, or let it rest."""
+        if self.is_forgotten_when_absent(child):
+            self.forget(child)
+        else:
+            self.rest(child)
 
     def rest(self, child: Child) -> None:
         """Note that a child stays absent: what waits for it is refused."""
@@ -196,3 +205,7 @@ class Children:
     def take_waiting(self, token: int) -> list[Child]:
         """The group whose restart is due; nobody if it waits no longer."""
         return [self._by_name[name] for name in self._waiting.pop(token, ())]
+
+
+def _made_already() -> Actor:
+    raise RuntimeError("a temporary child is made once")

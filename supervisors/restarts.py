@@ -42,7 +42,7 @@ class Restarts:
             return
         now = self._system.clock.monotonic()
         child.serial, child.state = 0, "absent"
-        child.lived = now - child.started_at
+        child.lived = exited.lived
         history = self._with(child, now)
         decision = after_exit(
             children.spec,
@@ -134,10 +134,8 @@ class Restarts:
                 return
             if child.state == "running":
                 self._system.record("restart", child.cell.address, incarnation=child.cell.incarnation)
-            elif children.is_forgotten_when_absent(child):
-                children.forget(child)
             else:
-                children.rest(child)
+                children.settle_absent(child)
 
     def _give_up(self, child: Child) -> None:
         why = child.cell.last_failure or "unknown"
@@ -146,7 +144,8 @@ class Restarts:
             return
         supervisor, address = self._supervisor, child.cell.address
         self._system.record("escalation", supervisor.address, reason=f"gave up on {address}: {why}")
-        supervisor.life.end(Escalated(address, why))
+        # The exit at hand was handled: giving up is the answer to it.
+        supervisor.life.end(Escalated(address, why), handled=True)
 
     def _order(self, child: Child) -> tuple[str, ...]:
         # Only a group restart looks at the others: with many children, each exit must stay cheap.

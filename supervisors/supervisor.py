@@ -9,6 +9,7 @@ from aviary.actors.core.address import Address
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.exits import ChildExited, Killed, describe
 from aviary.actors.core.refusal import Invalid
+from aviary.actors.core.system import System
 from aviary.supervisors.administration import Administration
 from aviary.supervisors.children import Children
 from aviary.supervisors.messages import (
@@ -26,6 +27,7 @@ from aviary.supervisors.restarts import Restarts
 from aviary.supervisors.spec import SupervisorSpec
 
 if TYPE_CHECKING:
+    from aviary.actors.core.context import ActorContext
     from aviary.actors.core.life import Life
 
 SUPERVISOR_SETTINGS = CellSettings(handler_limit=None)
@@ -49,11 +51,13 @@ class Supervisor(AsyncActor):
         super().__init__()
         self._spec = spec
 
-    def bind(self, life: Life) -> None:
+    def bind(self, life: Life, system: ActorContext) -> None:
         """Take an address, and with it what is done there."""
-        super().bind(life)
+        super().bind(life, system)
+        if not isinstance(system, System):
+            raise TypeError("a supervisor starts and stops others, and needs the whole system for it")
         address = life.cell.address
-        self._children = Children(life.system, self._spec, address, self.path_of(address))
+        self._children = Children(system, self._spec, address, self.path_of(address))
         self._restarts = Restarts(self, self._children)
         self._administration = Administration(self._children)
 
@@ -77,8 +81,8 @@ class Supervisor(AsyncActor):
                 if not self._spec.park:
                     raise StartFailed(child.cell.address, describe(failure))
                 await self._restarts.start_failed(child, failure)
-            elif child.state == "absent" and children.is_forgotten_when_absent(child):
-                children.forget(child)
+            elif child.state == "absent":
+                children.settle_absent(child)
 
     async def release(self) -> None:
         """Stop every child, right to left.

@@ -2,85 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Never
 
 import pykka
-from aviary.actors.core.envelope import Envelope
-from aviary.actors.core.life import RELEASE_TIMEOUT, Deferred, Life, Stop
+from aviary.actors.core.life import RELEASE_TIMEOUT, Deferred, Life
 from aviary.actors.core.loop_life import LoopLife
 from aviary.actors.core.mailbox import Fenced
-from aviary.actors.core.message import Message
+from aviary.actors.core.reference import AddressInbox, AskFuture, Reference
 from aviary.actors.core.thread_life import ThreadLife
-from pykka import messages as pykka_messages
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
     from aviary.actors.core.address import Address
-    from aviary.actors.core.system import Cancel, System
+    from aviary.actors.core.context import ActorContext, Cancel
+    from aviary.actors.core.message import Message
     from aviary.config.clock import Clock
-    from pykka._envelope import Envelope as PykkaEnvelope
-
-
-class AddressInbox:
-    """pykka's view of a mailbox that belongs to an address.
-
-    What arrives over a pykka reference joins the same queue as everything else.
-    """
-
-    def __init__(self) -> None:
-        self.life: Life | None = None
-
-    def put(self, envelope: PykkaEnvelope[Any], /) -> None:
-        """Queue what a `pykka.ActorRef` sends: a message of ours, or its stop."""
-        life = self._bound()
-        reply = None if envelope.reply_to is None else _PykkaReply(envelope.reply_to)
-        if isinstance(envelope.message, pykka_messages._ActorStop):  # noqa: SLF001 - pykka's own protocol
-            life.system.deliver(life.cell.address, Envelope(Stop(), reply))
-        elif isinstance(envelope.message, Message):
-            life.system.deliver(life.cell.address, Envelope(envelope.message, reply))
-        else:
-            raise TypeError(f"not a message: {type(envelope.message).__name__}")
-
-    def get(self) -> PykkaEnvelope[Any]:
-        """Never called: an incarnation takes from the mailbox of its address."""
-        raise TypeError("the mailbox of an address is read by its incarnation")
-
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return len(self._bound().cell.mailbox) == 0
-
-    def _bound(self) -> Life:
-        if self.life is None:
-            raise RuntimeError("the actor has no address yet")
-        return self.life
-
-
-class _PykkaReply:
-    """Answers whoever holds a pykka future, which takes one answer and is full then."""
-
-    def __init__(self, future: pykka.Future[Any]) -> None:
-        self._future = future
-
-    def set(self, value: object) -> None:
-        with contextlib.suppress(queue.Full):
-            self._future.set(value)
-
-    def fail(self, error: BaseException) -> None:
-        with contextlib.suppress(queue.Full):
-            self._future.set_exception((type(error), error, None))
-
-    def abandoned(self) -> bool:
-        return False
 
 
 class Actor(pykka.Actor):
     """The only owner of its state; handles one message at a time.
 
-    A subclass's constructor only keeps its arguments: it runs in the supervisor. State is built in
+    A subclass's constructor only keeps its arguments: it runs in a thread of nobody's. State is built in
     `prepare`, from persistence and the outside world, never from an earlier incarnation. A `Refusal`
     raised by `receive` is the answer; anything else raised anywhere ends this incarnation.
     """
@@ -90,11 +34,18 @@ class Actor(pykka.Actor):
     """The name of the loop it runs on; `None` for a thread of its own."""
 
     release_timeout: ClassVar[float | None] = RELEASE_TIMEOUT
-    """Seconds that `release` may take; `None` for no limit."""
+    """Seconds that `release` may take, and the background tasks before it; `None` for no limit."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._actor_ref = Reference(self)
         self._life: Life | None = None
+        self._context: ActorContext | None = None
+
+    @classmethod
+    def start(cls, *_args: Any, **_kwargs: Any) -> Never:
+        """Refused: pykka's way to start knows no address and no supervisor."""
+        raise TypeError(f"{cls.__name__} is started by a supervisor, from a child spec")
 
     @staticmethod
     def _create_actor_inbox() -> AddressInbox:
@@ -102,12 +53,13 @@ class Actor(pykka.Actor):
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
-        return pykka.ThreadingFuture()
+        return AskFuture()
 
-    def bind(self, life: Life) -> None:
+    def bind(self, life: Life, system: ActorContext) -> None:
         """Give the actor its address; done once, by the system, before it starts."""
         self._life = life
-        self.actor_inbox.life = life
+        self._context = system
+        self.actor_inbox.bind(life, system)
 
     # What a subclass defines
 
@@ -119,7 +71,7 @@ class Actor(pykka.Actor):
         raise TypeError(f"{type(self).__name__} does not handle {type(message).__name__}")
 
     def release(self) -> Any:
-        """Let go of what is held. Called once at every end but that of a hung thread."""
+        """Let go of what is held. Called once at every end but that of a hung thread or a stuck loop."""
 
     @property
     def has_address(self) -> bool:
@@ -131,9 +83,7 @@ class Actor(pykka.Actor):
     @property
     def life(self) -> Life:
         """The incarnation itself. Raises `Fenced` once it no longer counts."""
-        life = self._life
-        if life is None:
-            raise RuntimeError("the actor has no address yet")
+        life = self._bound_life
         if not life.alive:
             raise Fenced
         return life
@@ -151,12 +101,17 @@ class Actor(pykka.Actor):
     @property
     def clock(self) -> Clock:
         """The system's clock."""
-        return self._bound_life.system.clock
+        return self._bound_life.overseer.clock
 
     @property
-    def system(self) -> System:
+    def system(self) -> ActorContext:
         """The system this incarnation lives in. Raises `Fenced` once it no longer counts."""
-        return self.life.system
+        system = self._context
+        if system is None:
+            raise RuntimeError("the actor has no address yet")
+        if not self._bound_life.alive:
+            raise Fenced
+        return system
 
     @property
     def _bound_life(self) -> Life:
@@ -166,15 +121,26 @@ class Actor(pykka.Actor):
 
     def tell(self, address: Address, message: Message[Any]) -> None:
         """Send without waiting; what can't be delivered becomes a dead letter."""
-        self.life.system.tell(address, message)
+        self.system.tell(address, message)
 
     def schedule(self, delay: float, message: Message[Any]) -> Cancel:
-        """Send a message to oneself in `delay` seconds, if this incarnation still lives then."""
-        return self.life.system.schedule(self.life, delay, message)
+        """Send a message to oneself in `delay` seconds, if this incarnation still lives then.
+
+        One whose kind is set aside as poison is sent once it may pass again.
+        """
+        return self.system.schedule(self.life, delay, message)
+
+    def every(self, period: float, message: Message[Any], *, first: float | None = None) -> Cancel:
+        """Send a message to oneself each `period` seconds while this incarnation lives, the first one after `first`.
+
+        For duties: called in `prepare`. The kernel keeps the time, whatever the handler does or does not come to do,
+        and through a quarantine. A message that is due while the last one still waits or is handled is left out.
+        """
+        return self.system.schedule(self.life, period if first is None else first, message, period)
 
     def publish(self, topic: str, event: object) -> None:
         """Publish on the system's bus."""
-        self.life.system.bus.publish(topic, event)
+        self.system.bus.publish(topic, event)
 
     def degrade(self, reason: str) -> None:
         """Say that the actor works less well than it should, and why."""
@@ -185,7 +151,10 @@ class Actor(pykka.Actor):
         self.life.cell.degraded = None
 
     def finish(self) -> None:
-        """End this life as a normal end once the handler, or the task, at hand is done."""
+        """End this life as a normal end once the handler, or the task, at hand is done and nothing is owed.
+
+        No more work is taken from then on; what waits is the next life's, if there is one.
+        """
         self.life.finishing = True
 
 
@@ -195,15 +164,15 @@ class ThreadActor(Actor, pykka.ThreadingActor):
     use_daemon_thread = True
 
     def _start_actor_loop(self) -> None:
-        life = self.life
-        if life.system.single_threaded:
-            LoopLife(life, life.system.kernel.loop).start()
+        system = self.system
+        if system.single_threaded:
+            LoopLife(self.life, system.dispatcher("kernel").loop).start()
         else:
-            ThreadLife(life).start()
+            ThreadLife(self.life).start()
 
     def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> R:
         """Ask and block this actor's thread; see `System.ask`."""
-        return self.life.system.ask_blocking(address, message, timeout=timeout)
+        return self.system.ask_blocking(address, message, timeout=timeout)
 
 
 class AsyncActor(Actor):
@@ -213,13 +182,12 @@ class AsyncActor(Actor):
     _loop_life: LoopLife
 
     def _start_actor_loop(self) -> None:
-        life = self.life
-        self._loop_life = LoopLife(life, life.system.dispatchers.get(self.dispatcher or "work").loop)
+        self._loop_life = LoopLife(self.life, self.system.dispatcher(self.dispatcher or "work").loop)
         self._loop_life.start()
 
     def ask[R](self, address: Address, message: Message[R], *, timeout: float) -> Coroutine[Any, Any, R]:
         """Ask and await the answer; see `System.ask`."""
-        return self.life.system.ask(address, message, timeout=timeout)
+        return self.system.ask(address, message, timeout=timeout)
 
     def defer(self, work: Coroutine[Any, Any, object]) -> Deferred:
         """Answer the message at hand later, and go on with the next one meanwhile."""
@@ -228,5 +196,6 @@ class AsyncActor(Actor):
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a background task that lives and dies with this incarnation."""
         if not self._bound_life.alive:
+            work.close()
             raise Fenced
         return self._loop_life.spawn(work, name)

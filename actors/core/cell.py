@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aviary.actors.core.mailbox import Mailbox, MailboxStatistics
 from aviary.actors.core.message import Message, Value
 
 if TYPE_CHECKING:
     from aviary.actors.core.address import Address
-    from aviary.actors.core.life import Life
+    from aviary.actors.core.exits import Exit
 
 type State = Literal["starting", "running", "degraded", "backing_off", "stopping", "stopped", "parked"]
 """One state an address, owned by its supervisor, never inferred from a cached flag."""
@@ -36,6 +36,24 @@ class CellSettings:
             raise ValueError("handler_limit is positive or None")
         if not self.poison_quarantine >= 0:
             raise ValueError("poison_quarantine is not negative")
+
+
+class Incarnation(Protocol):
+    """What others may know of the life at an address."""
+
+    @property
+    def number(self) -> int:
+        """Which life of its address it is, from 1."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still counts."""
+        ...
+
+    def end(self, reason: Exit) -> bool:
+        """Fence it off; whether this call was the one that did it."""
+        ...
 
 
 class CellView(Value):
@@ -65,7 +83,7 @@ class Cell:
     kind: Literal["supervisor", "worker"] = "worker"
     settings: CellSettings = field(default_factory=CellSettings)
     state: State = "stopped"
-    life: Life | None = None
+    life: Incarnation | None = None
     incarnation: int = 0
     restarts: int = 0
     started_at: float = 0.0
@@ -83,7 +101,12 @@ class Cell:
         self.mailbox = Mailbox(self.settings.mailbox)
 
     def note_kill(self, kind: type[Message[Any]], now: float) -> bool:
-        """Count a death in the handler of `kind`; whether the kind is set aside from now on."""
+        """Count a death in the handler of `kind`; whether the kind is set aside from now on.
+
+        Control never is: without it an address could neither be stopped nor supervised.
+        """
+        if kind.control:
+            return False
         self.kills[kind] = self.kills.get(kind, 0) + 1
         if self.kills[kind] < self.settings.poison_after:
             return False
@@ -96,9 +119,9 @@ class Cell:
         return self.poison.pop(kind, None) is not None
 
     def is_poison(self, kind: type[Message[Any]], now: float) -> bool:
-        """Whether `kind` is set aside at this moment. Control messages never are."""
+        """Whether `kind` is set aside at this moment."""
         until = self.poison.get(kind)
-        return until is not None and now < until and not kind.control
+        return until is not None and now < until
 
     def resettle(self, settings: CellSettings, kind: Literal["supervisor", "worker"]) -> None:
         """Take over what a new spec of the same address says."""
@@ -108,6 +131,9 @@ class Cell:
     def view(self, now: float, monotonic: float) -> CellView:
         """A frozen picture for the outside, given the time of day and the monotonic time."""
         state: State = self.state
+        if state == "running" and self.life is not None and not self.life.alive:
+            # It has ended and lets go; its supervisor may be busy with others for a while.
+            state = "stopping"
         if state == "running" and self.degraded is not None:
             state = "degraded"
         uptime = monotonic - self.started_at if state in {"running", "degraded"} else 0.0

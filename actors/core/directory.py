@@ -8,7 +8,7 @@ from aviary.actors.core.address import Address, checked
 from aviary.actors.core.alarms import Alarms, parked_alarm
 from aviary.actors.core.cell import Cell, CellSettings, CellView
 from aviary.actors.core.exits import ChildExited, Killed
-from aviary.actors.core.life import Stop
+from aviary.actors.core.life import Stop, StopInTurn
 from aviary.actors.core.refusal import Unavailable
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ class Directory:
         settings: CellSettings | None = None,
         kind: Literal["supervisor", "worker"] = "worker",
     ) -> Cell:
-        """Make an address with an empty mailbox. `ValueError` if it exists or is malformed."""
+        """Make an address at rest, with an empty mailbox. `ValueError` if it exists or is malformed."""
         if checked(address) in self._cells:
             raise ValueError(f"{address} exists")
         cell = Cell(address, parent, kind, settings or CellSettings())
+        cell.mailbox.close()
         self._cells[address] = cell
         if parent is not None:
             self._below.setdefault(parent, {})[address] = cell
@@ -95,7 +96,8 @@ class Directory:
 
     def _empty(self, cell: Cell, why: str) -> None:
         for envelope in cell.mailbox.close():
-            if isinstance(envelope.message, ChildExited | Stop):
+            if envelope.serial or isinstance(envelope.message, ChildExited | Stop | StopInTurn):
+                # Of an incarnation that is over anyway: nothing is lost with it.
                 envelope.answer(None)
                 continue
             envelope.refuse(Unavailable(why))

@@ -1,14 +1,16 @@
 """Where actors run: a loop in a thread of its own, a thread of their own, or the test's one thread."""
 
 import asyncio
-import contextlib
+import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Protocol
 
-import uvloop
+from aviary.actors.core.calls import call_on, calls_here
+from aviary.actors.core.guarded_loop import WorkLoop
 from aviary.config.clock import Clock
+
+log = logging.getLogger("aviary.kernel")
 
 BEAT = 0.5
 """Seconds between two signs of life of a loop; a loop that misses several is stuck."""
@@ -69,15 +71,26 @@ class LoopDispatcher:
             self._thread.join(JOIN_TIMEOUT)
 
     def _run(self, ready: "Future[asyncio.AbstractEventLoop]") -> None:
-        loop = uvloop.new_event_loop()
+        loop = WorkLoop()
         asyncio.set_event_loop(loop)
+        calls_here(loop)
         loop.call_soon(self._beat, loop)
         loop.call_soon(ready.set_result, loop)
         try:
-            loop.run_forever()
+            self._run_forever(loop)
         finally:
             cancel_all(loop)
             loop.close()
+
+    def _run_forever(self, loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                # Out of code that the loop calls without us: many live here, and none of them asked for their end.
+                log.exception("%s on the loop of dispatcher %s", type(error).__name__, self.name, exc_info=error)
+            else:
+                return
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._last_beat = self._clock.monotonic()
@@ -111,16 +124,3 @@ def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
     if tasks:
         loop.run_until_complete(asyncio.wait(tasks, timeout=JOIN_TIMEOUT))
-
-
-def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[..., Any], *args: object) -> None:
-    """Run `callback` on `loop`, at once if this is its thread; dropped if the loop is closed."""
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        running = None
-    if running is loop:
-        callback(*args)
-    else:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(callback, *args)

@@ -1,12 +1,21 @@
 """A message on its way, and the way back for its answer."""
 
-import asyncio
-import contextlib
-import threading
-from concurrent.futures import Future, InvalidStateError
-from typing import Any, Protocol
+from __future__ import annotations
 
-from aviary.actors.core.message import Message
+from concurrent.futures import Future, InvalidStateError
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from aviary.actors.core.calls import LoopCalls, calls_here
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Hashable
+
+    from aviary.actors.core.message import Message
+
+type Place = Literal["new", "waiting", "taken", "begun", "settled"]
+"""Where a message is: with its sender, in a mailbox, in the hands of an incarnation, which may have begun to handle
+it, or done with for good."""
 
 
 class Reply(Protocol):
@@ -26,13 +35,12 @@ class Reply(Protocol):
 
 
 class LoopReply:
-    """Answers an asker who waits on an event loop, from whatever thread."""
+    """Answers an asker who waits on the event loop that runs in this thread, from whatever thread."""
 
-    __slots__ = ("_loop", "_thread", "future")
+    __slots__ = ("_calls", "future")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._thread = threading.get_ident()
+        self._calls: LoopCalls = calls_here(loop)
         self.future: asyncio.Future[Any] = loop.create_future()
 
     def set(self, value: object) -> None:
@@ -44,19 +52,17 @@ class LoopReply:
         self._settle(None, error)
 
     def abandoned(self) -> bool:
-        """Whether the asker has stopped waiting."""
-        return self.future.cancelled()
+        """Whether the asker has stopped waiting, or has its answer."""
+        return self.future.done()
 
     def _settle(self, value: object, error: BaseException | None) -> None:
-        if threading.get_ident() == self._thread:
+        if self._calls.are_here():
             self._finish(value, error)
-            return
-        # The asker's loop may end at any moment; then nobody waits any more.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._finish, value, error)
+        else:
+            self._calls.send(self._finish, value, error)
 
     def _finish(self, value: object, error: BaseException | None) -> None:
-        if self.future.done() or self._loop.is_closed():
+        if self.future.done() or self._calls.loop.is_closed():
             return
         if error is None:
             self.future.set_result(value)
@@ -87,19 +93,35 @@ class ThreadReply:
             return
 
     def abandoned(self) -> bool:
-        """Whether the asker has stopped waiting."""
-        return self.future.cancelled()
+        """Whether the asker has stopped waiting, or has its answer."""
+        return self.future.done()
 
 
 class Envelope:
-    """A message with its way back and its deadline (monotonic seconds); both absent for a tell."""
+    """A message with its way back and its deadline (monotonic seconds); both absent for a tell.
 
-    __slots__ = ("deadline", "message", "reply")
+    `place` says who answers for it. It is written by the mailbox alone, but for what was never queued.
+    """
 
-    def __init__(self, message: Message[Any], reply: Reply | None = None, deadline: float | None = None) -> None:
+    __slots__ = ("deadline", "key", "message", "place", "reply", "serial", "since")
+
+    def __init__(
+        self,
+        message: Message[Any],
+        reply: Reply | None = None,
+        deadline: float | None = None,
+        serial: int = 0,
+    ) -> None:
         self.message = message
         self.reply = reply
         self.deadline = deadline
+        self.serial = serial
+        """Of the one life that may handle it; 0 if any may."""
+        self.key: Hashable | None = None
+        """Under which newer messages replace it while it waits."""
+        self.place: Place = "new"
+        self.since = 0.0
+        """The monotonic time at which it was taken."""
 
     def answer(self, value: object) -> None:
         """Reply with a value, if anybody asked."""

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from aviary.actors.core.address import Address
 from aviary.actors.core.message import Value
 
 type EventKind = Literal[
@@ -36,8 +37,28 @@ class KernelEvent(Value):
     mailbox: int = 0
     """Messages that waited at that moment."""
     detail: str = ""
-    """Traceback or further text; never a message's content, which may hold secrets."""
+    """Traceback or further text, `MAX_DETAIL` characters at most; never a message's content, which may hold
+    secrets."""
+    count: int = 1
+    """How many drops a dead letter's entry stands for."""
 
+
+MAX_DETAIL = 8_000
+"""Characters of a traceback that are kept: its beginning and, more of it, its end."""
 
 TOPIC = "kernel"
 """The bus topic that carries every `KernelEvent`."""
+
+
+def topic_of(address: Address) -> str:
+    """The bus topic that carries the events of one address only."""
+    return f"{TOPIC}:{address}"
+
+
+def shortened(text: str, limit: int = MAX_DETAIL) -> str:
+    """The beginning and the end of a text that is too long."""
+    if len(text) <= limit:
+        return text
+    head = limit // 4
+    gap = f"\n… {len(text) - limit:,} characters left out …\n"
+    return f"{text[:head]}{gap}{text[-(limit - head - len(gap)) :]}"

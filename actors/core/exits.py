@@ -64,6 +64,8 @@ class ChildExited(Message[None]):
     serial: int
     """Tells this life from every other one of the system."""
     reason: Exit
+    lived: float = 0.0
+    """Seconds from the end of its start to its own end, however long ago that was; 0 if it did not begin."""
 
 
 def is_abnormal(reason: Exit) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import logging
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.address import Address
-from aviary.actors.core.events import TOPIC, EventKind, KernelEvent
-from aviary.actors.core.exits import Crash, describe
+from aviary.actors.core.events import TOPIC, EventKind, KernelEvent, topic_of
 from aviary.actors.core.message import Value
 
 if TYPE_CHECKING:
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
 
     from aviary.actors.core.alarms import Alarm
     from aviary.actors.core.bus import Bus
-    from aviary.actors.core.cell import Cell
     from aviary.actors.core.envelope import Envelope
+    from aviary.actors.core.exits import Crash
     from aviary.config.clock import Clock
 
 log = logging.getLogger("aviary.kernel")
 
 REMEMBERED = 5_000
-"""Kernel events and dead letters that are kept in memory."""
+"""Kernel events, and dead letters, that are kept in memory. Entries of drops don't push the others out."""
+
+SUM_UP_PERIOD = 10.0
+"""Seconds in which drops of one kind at one address beyond `SINGLES` become one entry."""
+
+SINGLES = 10
+"""Drops of one kind at one address, in such a period, that are entries of their own, told at once."""
+
+SUMS = 1_000
+"""Pairs of address and kind whose drops are told apart at one time; those of all others are summed up together."""
+
+_LOUD = frozenset({"crash", "hung", "parked", "escalation", "poison", "release_failed"})
 
 
 class DeadLetter(Value):
@@ -44,6 +56,20 @@ class Statistics(Value):
     crashes: int
     hung: int
     abandoned_threads: int
+    abandoned_tasks: int = 0
+    """Tasks of ended incarnations that took no notice of their cancellation and still run."""
+
+
+class _Drops:
+    """What was dropped of a kind of message at an address in a period that began at `since`."""
+
+    __slots__ = ("since", "singles", "summed", "why")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.singles = 0
+        self.summed = 0
+        self.why = ""
 
 
 class Ledger:
@@ -53,9 +79,13 @@ class Ledger:
         self._clock = clock
         self._chance = chance
         self._bus = bus
-        self._events: deque[KernelEvent] = deque(maxlen=REMEMBERED)
+        self._events: deque[tuple[int, KernelEvent]] = deque(maxlen=REMEMBERED)
+        self._drop_events: deque[tuple[int, KernelEvent]] = deque(maxlen=REMEMBERED)
         self._dead_letters: deque[DeadLetter] = deque(maxlen=REMEMBERED)
         self._serials = itertools.count(1)
+        self._order = itertools.count(1)
+        self._lock = threading.Lock()
+        self._drops: dict[tuple[Address, str], _Drops] = {}
         self.dead = 0
         """Dead letters so far."""
         self.crashes = 0
@@ -76,44 +106,74 @@ class Ledger:
             reason=reason,
             **more,
         )
-        self._events.append(event)
-        level = logging.ERROR if kind in {"crash", "hung", "parked", "escalation", "poison"} else logging.DEBUG
+        kept = self._drop_events if kind == "dead_letter" else self._events
+        kept.append((next(self._order), event))
+        level = logging.ERROR if kind in _LOUD else logging.DEBUG
         log.log(level, "%s %s#%d %s", kind, address, incarnation, reason)
         self._bus.publish(TOPIC, event)
+        self._bus.publish(topic_of(address), event)
 
-    def record_of(self, kind: EventKind, cell: Cell, *, incarnation: int | None = None, **more: Any) -> None:
-        """Add an entry about an address, with what waits there; `incarnation` is its present one if left out."""
-        number = cell.incarnation if incarnation is None else incarnation
-        self.record(kind, cell.address, incarnation=number, mailbox=len(cell.mailbox), **more)
-
-    def record_crash(self, cell: Cell, reason: Crash, detail: str, **more: Any) -> None:
+    def record_crash(self, address: Address, reason: Crash, *, detail: str, **more: Any) -> None:
         """Count a crash and add its entry; `detail` is the traceback."""
         self.crashes += 1
-        cell.last_failure = describe(reason)
-        self.record_of("crash", cell, reason=reason.error, crash_id=reason.crash_id, detail=detail, **more)
+        self.record("crash", address, reason=reason.error, crash_id=reason.crash_id, detail=detail, **more)
 
-    def record_hung(self, cell: Cell, reason: str, **more: Any) -> None:
+    def record_hung(self, address: Address, reason: str, **more: Any) -> None:
         """Count an incarnation that hung and add its entry."""
         self.hung += 1
-        cell.last_failure = reason
-        self.record_of("hung", cell, reason=reason, **more)
+        self.record("hung", address, reason=reason, **more)
 
     def record_alarm(self, alarm: Alarm) -> None:
         """Add an entry about an alarm that was raised or cleared."""
         state = "cleared" if alarm.cleared_at is not None else "raised"
         self.record("alarm", alarm.name, reason=f"{state}: {alarm.message}")
 
+    # What was dropped
+
     def dead_letter(self, address: Address, envelope: Envelope, why: str) -> None:
-        """Count and remember a message that was not delivered or was dropped."""
-        self.dead += 1
+        """Count and remember a message that was not delivered or was dropped.
+
+        The first ones of a kind are entries of the stream at once; when there are many, the others are summed up.
+        """
         kind = type(envelope.message).__name__
-        self._dead_letters.append(DeadLetter(at=self._clock.now(), address=address, message_kind=kind, reason=why))
-        if not envelope.message.unjournalled:
-            self.record("dead_letter", address, reason=why, message_kind=kind)
+        now = self._clock.now()
+        self._dead_letters.append(DeadLetter(at=now, address=address, message_kind=kind, reason=why))
+        with self._lock:
+            self.dead += 1
+            if envelope.message.unjournalled:
+                return
+            key = (address, kind)
+            if key not in self._drops and len(self._drops) >= SUMS:
+                key = ("*", "*")
+            drops = self._drops.setdefault(key, _Drops(self._clock.monotonic()))
+            if drops.singles >= SINGLES:
+                drops.summed += 1
+                drops.why = why
+                return
+            drops.singles += 1
+        self.record("dead_letter", address, reason=why, message_kind=kind)
+
+    def sum_up(self) -> None:
+        """Add the entries about drops that are due. Called again and again by the watch."""
+        now = self._clock.monotonic()
+        due: list[tuple[tuple[Address, str], _Drops, float]] = []
+        with self._lock:
+            for key, drops in tuple(self._drops.items()):
+                if now - drops.since < SUM_UP_PERIOD:
+                    continue
+                del self._drops[key]
+                if drops.summed:
+                    due.append((key, drops, now - drops.since))
+        for (address, kind), drops, seconds in due:
+            reason = f"{drops.summed} more in {seconds:.0f} s, the last one: {drops.why}"
+            self.record("dead_letter", address, reason=reason, message_kind=kind, count=drops.summed)
+
+    # What others look at
 
     def events(self) -> tuple[KernelEvent, ...]:
         """The last entries, oldest first."""
-        return tuple(self._events)
+        merged = heapq.merge(tuple(self._events), tuple(self._drop_events), key=lambda entry: entry[0])
+        return tuple(event for _, event in merged)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """The last dead letters, oldest first."""

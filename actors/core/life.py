@@ -1,27 +1,33 @@
 """One incarnation of an actor: what it is doing, what still counts, and its end, which comes exactly once.
 
-How it runs is in `loop_life` and `thread_life`.
+What it has taken from the mailbox of its address is the mailbox's to account for (`Mailbox.settle`), so that a
+message is answered, refused, or told as a dead letter once, whoever comes first. How an incarnation runs is in
+`loop_life` and `thread_life`; what follows from its end is its overseer's business.
 """
 
 from __future__ import annotations
 
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aviary.actors.core.dispatcher import call_on
+from aviary.actors.core.calls import call_on
+from aviary.actors.core.events import shortened
 from aviary.actors.core.exits import Crash, Exit, Hung, Normal, Phase, Shutdown, describe, one_line
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from aviary.actors.core.actor import Actor
+    import pykka
     from aviary.actors.core.cell import Cell
     from aviary.actors.core.envelope import Envelope
-    from aviary.actors.core.system import System
+    from aviary.actors.core.ledger import Ledger
+    from aviary.actors.core.quarantine import Quarantine
+    from aviary.actors.core.timers import Timer
+    from aviary.config.clock import Clock
 
 RELEASE_TIMEOUT = 5.0
 """Default for the seconds an ending incarnation has to let go of what it holds before its successor may start."""
@@ -31,6 +37,10 @@ class Stop(Message[None]):
     """Control: end after the message at hand."""
 
     control = True
+
+
+class StopInTurn(Message[None]):
+    """End after everything that was sent before."""
 
 
 class Ignore(Exception):
@@ -56,102 +66,171 @@ class Deferred:
         self.work = work
 
 
+class Behaviour(Protocol):
+    """What an incarnation runs: an actor, as far as its life has to know it."""
+
+    actor_stopped: threading.Event
+
+    @property
+    def release_timeout(self) -> float | None:
+        """Seconds that letting go may take."""
+        ...
+
+    @property
+    def actor_ref(self) -> pykka.ActorRef[Any]:
+        """Pykka's reference to it."""
+        ...
+
+    def prepare(self) -> Any:
+        """Build the state."""
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message."""
+
+    def release(self) -> Any:
+        """Let go of what is held."""
+
+
+class Overseer(Protocol):
+    """Where a life is led: what it needs, and who is told what becomes of it. From whatever thread."""
+
+    kernel: asyncio.AbstractEventLoop
+    clock: Clock
+    ledger: Ledger
+    quarantine: Quarantine
+
+    def crashed(self, life: Life, reason: Crash, detail: str, fatal: Envelope | None) -> None:
+        """A life has crashed, over the message `fatal` if there is one to blame."""
+
+    def fenced(self, life: Life) -> None:
+        """A life has been fenced off and lets go now."""
+
+    def left_behind(self, life: Life, tasks: set[asyncio.Task[Any]]) -> None:
+        """These tasks of an ended life, if any, take no notice of their cancellation. On their loop."""
+
+    def ended(self, life: Life) -> None:
+        """A life has ended and holds nothing any more. On the kernel's loop."""
+
+
+class Runner(Protocol):
+    """How a life runs, as far as others have to do with it. Each is callable from any thread."""
+
+    def interrupt(self) -> None:
+        """Cut short what the fenced incarnation is doing, as far as that can be done."""
+
+    def is_main(self, task: asyncio.Task[Any]) -> bool:
+        """Whether this task is the one that handles its messages."""
+        ...
+
+    def abandon(self) -> None:
+        """It did not end in time: let go of what it holds without it, as far as that can be done."""
+
+
 class Life:
     """One incarnation. `alive` turns false once and for ever; what it sends afterwards does not count."""
 
-    def __init__(self, system: System, cell: Cell, actor: Actor) -> None:
-        self.system = system
+    def __init__(self, overseer: Overseer, cell: Cell, actor: Behaviour) -> None:
+        self.overseer = overseer
         self.cell = cell
         self.actor = actor
         self.number = cell.incarnation
-        self.serial = system.ledger.next_serial()
+        self.serial = overseer.ledger.next_serial()
         self.alive = True
         self.began = False
+        self.began_at = 0.0
+        self.ended_at = 0.0
+        """The monotonic times of the end of its start, and of the fence."""
         self.finishing = False
         """Set by a handler or task that wants this life to end normally once nothing is owed any more."""
         self.reason: Exit = Normal()
         self.handling: Envelope | None = None
-        self.handling_since = 0.0
-        self.deferred: dict[asyncio.Task[object], tuple[Envelope, float]] = {}
-        """The answers it owes, each with the monotonic time since when."""
+        """The message at hand; that, and what it has deferred, is in its hands at the mailbox."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop it runs on, if it does."""
-        self.main: asyncio.Task[None] | None = None
-        """The task it runs in, on its loop."""
         self.thread: threading.Thread | None = None
         """The thread of its own, if it has one."""
-        self.interrupt: Callable[[], None] | None = None
-        """Cuts short what the fenced incarnation is doing, if that can be done; callable from any thread."""
-        self.release_limit: asyncio.TimerHandle | None = None
+        self.runner: Runner | None = None
+        self.timers: set[Timer] = set()
+        """What is to be sent to it later; the kernel's loop alone looks here."""
+        self.limit: asyncio.TimerHandle | None = None
         """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""
         self._lock = threading.Lock()
         self._finished = False
         self._stops: list[Envelope] = []
-        kernel = system.kernel.loop
-        self.started: asyncio.Future[Started | Exit | Ignore] = kernel.create_future()
+        self.started: asyncio.Future[Started | Exit | Ignore] = overseer.kernel.create_future()
         """Settled on the kernel loop once prepared, or with why there is no life."""
-        self.done: asyncio.Future[Exit] = kernel.create_future()
+        self.done: asyncio.Future[Exit] = overseer.kernel.create_future()
         """Settled on the kernel loop when the incarnation has ended and let go of what it held."""
 
     # Ending
 
-    def end(self, reason: Exit, fatal: Envelope | None = None) -> bool:
+    def end(self, reason: Exit, fatal: Envelope | None = None, *, handled: bool = False) -> bool:
         """Fence this incarnation off. Whether this call was the one that did it.
 
-        `fatal` is the message that is to blame. Whoever waits for an answer is told at once; a message
-        whose handling is cut short without being to blame is a dead letter.
+        `fatal` is the message that is to blame, and nothing is done if that has been settled meanwhile. Whoever
+        waits for an answer is told at once; a message whose handling is cut short without being to blame is a
+        dead letter, unless the one at hand counts as `handled`.
         """
         with self._lock:
-            if not self.alive:
+            owed = self.cell.mailbox.detach(self, fatal)
+            if owed is None:
                 return False
-            self.alive = False
             self.reason = reason
-            handling = self.handling
-        self.cell.mailbox.detach(self)
+            self.ended_at = self.overseer.clock.monotonic()
+            self.alive = False
         error = self._error_for_askers(reason)
-        if fatal is not None:
-            fatal.refuse(error)
-        for envelope in (handling, *(owed for owed, _ in tuple(self.deferred.values()))):
-            if envelope is not None and envelope is not fatal:
-                envelope.refuse(error)
-                self.system.ledger.dead_letter(
-                    self.cell.address, envelope, f"its handling was cut short: {describe(reason)}"
-                )
+        for envelope in owed:
+            if handled and envelope is self.handling:
+                envelope.answer(None)
+                continue
+            envelope.refuse(error)
+            if envelope is not fatal:
+                why = f"its handling was cut short: {describe(reason)}"
+                self.overseer.ledger.dead_letter(self.cell.address, envelope, why)
         self.actor.actor_stopped.set()
-        if self.interrupt is not None:
-            self.interrupt()
-        self.system.endings.fenced(self)
+        if self.runner is not None:
+            self.runner.interrupt()
+        self.overseer.fenced(self)
         return True
 
     def crash(self, error: BaseException, phase: Phase, envelope: Envelope | None = None) -> None:
         """End because `error` left a handler, a start or a task; the asker is told the crash's id."""
         if not self.alive:
             return
-        reason = Crash(self.system.ledger.new_id("crash"), one_line(error), phase)
+        reason = Crash(self.overseer.ledger.new_id("crash"), one_line(error), phase)
         if self.end(reason, envelope):
-            detail = "".join(traceback.format_exception(error))
-            self.system.endings.crashed(self, reason, detail, envelope)
+            self.overseer.crashed(self, reason, _traceback_of(error), envelope)
+
+    def fence(self) -> None:
+        """Wait for whoever is fencing this incarnation off at this moment, so that `reason` is right."""
+        with self._lock:
+            self.alive = False
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""
-        call_on(self.system.kernel.loop, self._finish)
+        call_on(self.overseer.kernel, self._finish)
 
     def release_failed(self, error: BaseException) -> None:
         """Note that the ending actor could not let go of something."""
-        self.system.ledger.record_of("release_failed", self.cell, incarnation=self.number, reason=one_line(error))
+        self.record("release_failed", reason=one_line(error))
+
+    def record(self, kind: Any, **more: Any) -> None:
+        """Add an entry about this life to the stream, with what waits at its address."""
+        cell = self.cell
+        self.overseer.ledger.record(kind, cell.address, incarnation=self.number, mailbox=len(cell.mailbox), **more)
 
     def _finish(self) -> None:
         if self._finished:
             return
         self._finished = True
-        if self.release_limit is not None:
-            self.release_limit.cancel()
+        if self.limit is not None:
+            self.limit.cancel()
         if not self.started.done():
             self.started.set_result(self.reason)
         self.done.set_result(self.reason)
         for stop in self._stops:
             stop.answer(None)
-        self.system.endings.ended(self)
+        self.overseer.ended(self)
 
     def _error_for_askers(self, reason: Exit) -> BaseException:
         if isinstance(reason, Crash | Hung):
@@ -164,8 +243,9 @@ class Life:
         """Note that the actor is prepared, and what `prepare` returned; whether it lives on."""
         with self._lock:
             self.began = self.alive
+            self.began_at = self.overseer.clock.monotonic()
         if self.began:
-            self.system.ledger.record_of("start", self.cell, incarnation=self.number)
+            self.record("start")
             self._settle_start(Started(extra, self.serial))
         return self.alive
 
@@ -173,12 +253,6 @@ class Life:
         """Note that the actor does not want to run."""
         self.end(Normal())
         self._settle_start(ignore)
-
-    def attach(self, wake: Callable[[], None]) -> None:
-        """Become the mailbox's reader, unless the end came first."""
-        with self._lock:
-            if self.alive:
-                self.cell.mailbox.attach(self, wake)
 
     def _settle_start(self, outcome: Started | Ignore) -> None:
         """Tell the supervisor how the start went; callable from any thread."""
@@ -189,70 +263,87 @@ class Life:
                 self.started.set_result(outcome)
                 if isinstance(outcome, Started) and cell.life is self and cell.state == "starting":
                     cell.state = "running"
-                    cell.started_at = self.system.clock.monotonic()
+                    cell.started_at = self.began_at
 
-        call_on(self.system.kernel.loop, settle)
+        call_on(self.overseer.kernel, settle)
 
     # Messages, for whoever runs it
 
-    def accepts(self, envelope: Envelope) -> bool:
-        """Whether a message that was taken is to be handled; from then on it is the one at hand."""
-        if envelope.message.control and isinstance(envelope.message, Stop):
-            self._stops.append(envelope)
-            self.end(Shutdown())
-            return False
-        now = self.system.clock.monotonic()
-        if envelope.reply is not None and self._is_over(envelope, now):
-            return False
-        if self.cell.poison and self._is_set_aside(envelope):
-            return False
-        with self._lock:
-            if self.alive:
-                # In this order: the watch must not see the new message with the time of the last one.
-                self.handling_since = now
-                self.handling = envelope
-                return True
-        if not self.cell.mailbox.give_back(envelope):
-            refusal = Unavailable(f"{self.cell.address} is {self.cell.state}")
-            envelope.refuse(refusal)
-            self.system.ledger.dead_letter(self.cell.address, envelope, refusal.detail)
-        return False
+    def take(self) -> Envelope | None:
+        """The next message, in this incarnation's hands from now on; `None` if there is none. Raises `Fenced`."""
+        return self.cell.mailbox.take(self, self.overseer.clock.monotonic(), only_control=self.finishing)
 
-    def is_handled(self) -> bool:
-        """Whether the outcome of the message at hand counts: not if the fence came first."""
-        with self._lock:
-            if self.alive:
-                self.handling = None
-            return self.alive
+    def accepts(self, envelope: Envelope) -> bool:
+        """Whether a message that was taken is to be handled, from now on; one that is not has been settled."""
+        if envelope.serial and envelope.serial != self.serial:
+            # Of a timer of an earlier life, or to stop that one.
+            if self._settles(envelope):
+                envelope.answer(None)
+            return False
+        kind = type(envelope.message)
+        if kind is Stop or kind is StopInTurn:
+            if self._settles(envelope):
+                self._stops.append(envelope)
+                self.end(Shutdown())
+            return False
+        if envelope.reply is not None and self._is_over(envelope):
+            return self._drops(envelope, "the asker has given up waiting")
+        if self.cell.poison and (refusal := self.overseer.quarantine.refusal(self.cell, envelope.message)):
+            return self._drops(envelope, refusal.detail, refusal)
+        if not self.cell.mailbox.begin(self, envelope):
+            return False
+        self.handling = envelope
+        return True
+
+    def answered(self, envelope: Envelope, value: object) -> None:
+        """A message was handled: its answer counts, unless the fence came first."""
+        if self._settles(envelope):
+            envelope.answer(value)
+            self._survived(envelope)
 
     def refused(self, envelope: Envelope, refusal: Refusal) -> None:
         """A handler said no: that is an answer, and a dead letter if nobody asked."""
+        if self._settles(envelope):
+            self._deny(envelope, refusal)
+            self._survived(envelope)
+
+    def denied(self, envelope: Envelope, refusal: Refusal) -> None:
+        """The kernel said no to a message that a handler had accepted."""
+        if self._settles(envelope):
+            self._deny(envelope, refusal)
+
+    def _deny(self, envelope: Envelope, refusal: Refusal) -> None:
         if envelope.reply is None:
-            self.system.ledger.dead_letter(self.cell.address, envelope, f"refused: {refusal.detail}")
+            self.overseer.ledger.dead_letter(self.cell.address, envelope, f"refused: {refusal.detail}")
         else:
             envelope.refuse(refusal)
-        self.survived(envelope)
 
-    def survived(self, envelope: Envelope) -> None:
-        """Note that a kind of message did not kill."""
-        if self.cell.kills:
-            self.system.quarantine.note_survival(self.cell, type(envelope.message))
-
-    def _is_over(self, envelope: Envelope, now: float) -> bool:
-        """Whether nobody waits for this answer any more; if so it is a dead letter."""
-        reply = envelope.reply
-        if reply is None:
-            return False
-        if (envelope.deadline is not None and now >= envelope.deadline) or reply.abandoned():
-            self.system.ledger.dead_letter(self.cell.address, envelope, "the asker has given up waiting")
-            return True
+    def _drops(self, envelope: Envelope, why: str, refusal: Refusal | None = None) -> bool:
+        if self._settles(envelope):
+            if refusal is not None:
+                envelope.refuse(refusal)
+            self.overseer.ledger.dead_letter(self.cell.address, envelope, why)
         return False
 
-    def _is_set_aside(self, envelope: Envelope) -> bool:
-        """Whether the message is of a poisonous kind; if so it is refused and a dead letter."""
-        refusal = self.system.quarantine.refusal(self.cell, envelope.message)
-        if refusal is None:
-            return False
-        envelope.refuse(refusal)
-        self.system.ledger.dead_letter(self.cell.address, envelope, refusal.detail)
-        return True
+    def _settles(self, envelope: Envelope) -> bool:
+        """Whether it was this incarnation's to settle: not if the fence came first."""
+        return self.cell.mailbox.settle(self, envelope)
+
+    def _survived(self, envelope: Envelope) -> None:
+        """Note that a kind of message did not kill."""
+        if self.cell.kills:
+            self.overseer.quarantine.note_survival(self.cell, type(envelope.message))
+
+    def _is_over(self, envelope: Envelope) -> bool:
+        """Whether nobody waits for this answer any more."""
+        reply = envelope.reply
+        return reply is not None and (
+            (envelope.deadline is not None and envelope.since >= envelope.deadline) or reply.abandoned()
+        )
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        return shortened("".join(traceback.format_exception(error)))
+    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
+        return f"{one_line(error)}\n(its traceback can't be had: {one_line(worse)})"

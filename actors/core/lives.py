@@ -6,11 +6,12 @@ import asyncio
 import traceback
 from typing import TYPE_CHECKING
 
-import pykka
 from aviary.actors.core.actor import Actor
 from aviary.actors.core.envelope import Envelope
-from aviary.actors.core.exits import Crash, Exit, Killed, one_line
-from aviary.actors.core.life import RELEASE_TIMEOUT, Ignore, Life, Started, Stop
+from aviary.actors.core.events import shortened
+from aviary.actors.core.exits import Crash, Exit, Killed, describe, one_line
+from aviary.actors.core.life import Ignore, Life, Started, Stop
+from aviary.actors.core.registry import enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,8 @@ class Lives:
     ) -> Started | Exit | Ignore:
         """Start a new incarnation and wait until it is prepared.
 
-        Answers `Started` when it runs, `Ignore` if it does not want to, else why it failed.
+        Answers `Started` when it runs, `Ignore` if it does not want to, else why it failed. The `timeout` is for
+        all of it: the factory, which runs in a thread beside the kernel, and `prepare`.
         """
         cell.incarnation += 1
         cell.state = "starting"
@@ -42,34 +44,54 @@ class Lives:
         for stop in cell.mailbox.discard(Stop):
             stop.answer(None)
         cell.mailbox.open()
+        limit = asyncio.timeout(timeout)
+        life: Life | None = None
         try:
-            actor = _made(factory)
-        except BaseException as error:  # noqa: BLE001 - whatever a constructor does is a failed start
-            return self._unmade(cell, error)
-        life = Life(self._system, cell, actor)
-        actor.bind(life)
+            async with limit:
+                actor = await self._system.workshop.make(factory)
+                life = self._begin(cell, actor)
+                outcome: Started | Exit | Ignore = await asyncio.shield(life.started)
+        except Exception as error:  # noqa: BLE001 - whatever a factory does is a failed start
+            if not limit.expired():
+                return self._unmade(cell, error)
+            error = TimeoutError(f"did not start within {timeout:g} s")
+            if life is None:
+                return self._unmade(cell, error)
+            life.crash(error, "start")
+            outcome = life.reason
+        if not isinstance(outcome, Started):
+            await asyncio.shield(life.done)
+        return outcome
+
+    def _begin(self, cell: Cell, actor: object) -> Life:
+        if not isinstance(actor, Actor):
+            raise TypeError(f"the factory made no actor but {type(actor).__name__}")
+        if actor.has_address:
+            raise ValueError(f"the factory made an actor that lives already, at {actor.address}")
+        system = self._system
+        life = Life(system.endings, cell, actor)
+        actor.bind(life, system)
         cell.life = life
-        pykka.ActorRegistry.register(actor.actor_ref)
+        cell.mailbox.attach(life)
+        enter(actor.actor_ref)
         try:
             actor._start_actor_loop()  # noqa: SLF001 - pykka's own way to start
         except Exception as error:  # noqa: BLE001 - no thread or loop to be had: a failed start too
             life.crash(error, "start")
             life.finish()
-        outcome: Started | Exit | Ignore
-        try:
-            async with asyncio.timeout(timeout):
-                outcome = await asyncio.shield(life.started)
-        except TimeoutError:
-            life.crash(TimeoutError(f"did not start within {timeout:g} s"), "start")
-            outcome = life.reason
-        if not isinstance(outcome, Started):
-            await self._ended_in_time(life)
-        return outcome
+        return life
 
     def _unmade(self, cell: Cell, error: BaseException) -> Crash:
         ledger = self._system.ledger
         reason = Crash(ledger.new_id("crash"), one_line(error), "start")
-        ledger.record_crash(cell, reason, "".join(traceback.format_exception(error)))
+        cell.last_failure = describe(reason)
+        ledger.record_crash(
+            cell.address,
+            reason,
+            detail=shortened("".join(traceback.format_exception(error))),
+            incarnation=cell.incarnation,
+            mailbox=len(cell.mailbox),
+        )
         return reason
 
     async def stop(self, cell: Cell, timeout: float | None) -> Exit | None:  # noqa: ASYNC109
@@ -78,7 +100,7 @@ class Lives:
         Answers why it ended, `None` if nothing ran.
         """
         life = cell.life
-        if life is None:
+        if not isinstance(life, Life):
             return None
         cell.state = "stopping"
         if timeout == 0:
@@ -87,37 +109,18 @@ class Lives:
             cell.mailbox.put(Envelope(Stop()))
         try:
             async with asyncio.timeout(timeout):
-                reason = await asyncio.shield(life.done)
+                return await asyncio.shield(life.done)
         except TimeoutError:
             return await self.kill(cell)
-        return reason
 
     async def kill(self, cell: Cell) -> Exit | None:
-        """Fence an incarnation off and wait a bounded time for what it held."""
+        """Fence an incarnation off, and all below it, and wait a bounded time for what they held."""
         life = cell.life
-        if life is None:
+        if not isinstance(life, Life):
             return None
         life.end(Killed())
         for below in reversed(self._system.directory.below(cell.address)):
             if below.life is not None:
                 below.life.end(Killed())
-        await self._ended_in_time(life)
-        return life.reason
-
-    async def _ended_in_time(self, life: Life) -> None:
-        below = self._system.directory.below(life.cell.address)
-        lives = (life, *(cell.life for cell in below if cell.life is not None))
-        limit = max(RELEASE_TIMEOUT if (own := each.actor.release_timeout) is None else own for each in lives)
-        # A supervisor's end takes a little longer than the slowest of what is below it.
-        _, late = await asyncio.wait([life.done], timeout=limit + min(len(lives), 2))
-        if late:
-            self._system.endings.abandon(life)
-
-
-def _made(factory: Callable[[], Actor]) -> Actor:
-    actor: object = factory()
-    if not isinstance(actor, Actor):
-        raise TypeError(f"the factory made no actor but {type(actor).__name__}")
-    if actor.has_address:
-        raise ValueError(f"the factory made an actor that lives already, at {actor.address}")
-    return actor
+        # Whoever does not let go is abandoned in time, which is its end: see `Endings`.
+        return await asyncio.shield(life.done)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import Awaitable
 from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.core.dispatcher import call_on
+from aviary.actors.core.acting import ACTING
+from aviary.actors.core.calls import calls_of
 from aviary.actors.core.exits import Killed, Normal
-from aviary.actors.core.life import Deferred, Ignore
+from aviary.actors.core.life import RELEASE_TIMEOUT, Deferred, Ignore
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.message import Value
 from aviary.actors.core.refusal import Refusal, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.life import Life
@@ -38,31 +38,46 @@ class LoopLife:
     def __init__(self, life: Life, loop: asyncio.AbstractEventLoop) -> None:
         self._life = life
         self._loop = loop
+        self._calls = calls_of(loop)
+        self._main: asyncio.Task[None] | None = None
+        self._abandoned: asyncio.Task[None] | None = None
+        self._deferred: dict[asyncio.Task[object], Envelope] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._entered = False
         self._leaving = False
         self._awake = True
         """Whether there is something to look for, or it is about to see that there is not."""
         self._sleep: asyncio.Future[None] | None = None
         life.loop = loop
-        life.interrupt = self._interrupt
+        life.runner = self
 
     def start(self) -> None:
         """Begin to run; callable from any thread."""
-        call_on(self._loop, self._start)
+        self._on_loop(self._start)
 
     def _start(self) -> None:
-        self._life.main = self._loop.create_task(self._run(), context=contextvars.Context())
+        self._main = asyncio.Task(self._run(), loop=self._loop, context=self._context())
+
+    def _context(self) -> contextvars.Context:
+        # Nothing of whoever starts it: what it begets is this life's alone.
+        context = contextvars.Context()
+        context.run(ACTING.set, (self._life, None))
+        return context
 
     def defer(self, work: Coroutine[Any, Any, object], envelope: Envelope) -> None:
         """Run `work` beside the mailbox and answer `envelope` with its outcome."""
         life = self._life
-        if len(life.deferred) >= MAX_DEFERRED:
+        if len(self._deferred) >= MAX_DEFERRED:
             work.close()
-            envelope.refuse(Unavailable(f"{life.cell.address} owes too many answers"))
+            life.denied(envelope, Unavailable(f"{life.cell.address} owes too many answers"))
             return
+        token = ACTING.set((life, envelope))
         task = _task_of(work)
-        life.deferred[task] = (envelope, life.system.clock.monotonic())
+        ACTING.reset(token)
+        self._deferred[task] = envelope
         task.add_done_callback(self._deferred_done)
+        if not life.alive:
+            task.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
@@ -70,25 +85,26 @@ class LoopLife:
         task.set_name(f"{self._life.cell.address}:{name}")
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
+        if not self._life.alive:
+            task.cancel()
         return task
 
     # The course of a life
 
     async def _run(self) -> None:
         life = self._life
-        life.main = asyncio.current_task()
+        self._entered = True
         try:
             if life.alive and await self._prepare():
-                life.attach(self._wake_from_anywhere())
+                life.cell.mailbox.listen(life, self._wake)
                 await self._serve()
         except Fenced:
             life.end(Killed())
         except BaseException as error:  # noqa: BLE001 - cancelled from outside, or trouble of the kernel's own
             life.crash(error, "task")
         finally:
-            self._leaving = True
-            await self._let_go()
-            life.finish()
+            if not self._leaving:
+                await self._let_go()
 
     async def _prepare(self) -> bool:
         life = self._life
@@ -104,13 +120,16 @@ class LoopLife:
 
     async def _serve(self) -> None:
         life = self._life
-        mailbox = life.cell.mailbox
         turn = 0
         while life.alive:
-            if life.finishing and not life.deferred:
+            if life.finishing and not self._deferred:
                 life.end(Normal())
                 return
-            envelope = mailbox.take(life)
+            if turn >= TURN:
+                # Before the next message is taken: whatever ends this life here finds nothing in its hands.
+                turn = 0
+                await asyncio.sleep(0)
+            envelope = life.take()
             if envelope is None:
                 turn = 0
                 if not self._awake:
@@ -119,9 +138,6 @@ class LoopLife:
                 self._awake = False
                 continue
             turn += 1
-            if turn >= TURN:
-                turn = 0
-                await asyncio.sleep(0)
             if life.accepts(envelope):
                 await self._handle(envelope)
 
@@ -132,53 +148,80 @@ class LoopLife:
             if _is_awaitable(result):
                 result = await result
         except Refusal as refusal:
-            if life.is_handled():
-                life.refused(envelope, refusal)
-        except Fenced:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError must not spread
+            life.refused(envelope, refusal)
+        except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and another's fence must not spread
             life.crash(error, "receive", envelope)
         else:
             if isinstance(result, Deferred):
-                if life.is_handled():
-                    self.defer(result.work, envelope)
-                else:
-                    result.work.close()
-            elif life.is_handled():
-                envelope.answer(result)
-                if life.cell.kills:
-                    life.survived(envelope)
+                self.defer(result.work, envelope)
+            else:
+                life.answered(envelope, result)
         finally:
             life.handling = None
 
+    # The end
+
     async def _let_go(self) -> None:
+        self._leaving = True
         life = self._life
-        pending = [*self._tasks, *life.deferred]
-        for task in pending:
-            task.cancel()
+        limit = life.actor.release_timeout
+        life.fence()
         try:
-            async with asyncio.timeout(life.actor.release_timeout):
-                if pending:
-                    await asyncio.wait(pending)
+            beside = self._cancel_beside()
+            if beside:
+                _, deaf = await asyncio.wait(beside, timeout=RELEASE_TIMEOUT if limit is None else limit)
+                life.overseer.left_behind(life, deaf)
+            async with asyncio.timeout(limit):
                 await _awaited(life.actor.release())
         except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
             life.release_failed(error)
+        finally:
+            life.finish()
+
+    def interrupt(self) -> None:
+        """Cancel everything that the fenced incarnation runs; callable from any thread."""
+        self._on_loop(self._interrupt)
+
+    def _interrupt(self) -> None:
+        # Once it lets go, the end is no reason to interrupt it: it has begun. And a task that is cancelled before
+        # its first step would never come to let go.
+        main = self._main
+        if main is not None and self._entered and not self._leaving and main is not _current_task():
+            main.cancel()
+        if not self._leaving:
+            self._cancel_beside()
+
+    def _cancel_beside(self) -> set[asyncio.Task[Any]]:
+        beside = {*self._tasks, *self._deferred} - {_current_task()}
+        for task in beside:
+            task.cancel()
+        return beside
+
+    def is_main(self, task: asyncio.Task[Any]) -> bool:
+        """Whether this task is the one that handles its messages."""
+        return task is self._main
+
+    def abandon(self) -> None:
+        """Let go without the main task, if that takes no notice of its end; callable from any thread."""
+        self._on_loop(self._abandon)
+
+    def _abandon(self) -> None:
+        if not self._leaving and self._main is not None:
+            self._leaving = True
+            self._life.overseer.left_behind(self._life, {self._main})
+            self._abandoned = asyncio.Task(self._let_go(), loop=self._loop, context=self._context())
 
     # What ends beside the mailbox
 
     def _deferred_done(self, task: asyncio.Task[object]) -> None:
         life = self._life
-        envelope, _ = life.deferred.pop(task)
+        envelope = self._deferred.pop(task)
         if task.cancelled():
-            if life.alive:
-                life.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
+            life.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
             return
         error = task.exception()
-        if not life.alive:
-            return
         if error is None:
-            envelope.answer(task.result())
-            life.survived(envelope)
+            life.answered(envelope, task.result())
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
         else:
@@ -187,13 +230,22 @@ class LoopLife:
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and self._life.alive:
+        if not task.cancelled() and (error := task.exception()) is not None:
             self._life.crash(error, "task")
         self._wake_to_finish()
 
-    # Waking and interrupting
+    # Waking
 
     def _wake(self) -> None:
+        # Whoever is awake looks once more before it sleeps. This is read after the message was queued.
+        if self._awake:
+            return
+        if self._calls.are_here():
+            self._rouse()
+        else:
+            self._calls.send(self._rouse)
+
+    def _rouse(self) -> None:
         self._awake = True
         sleep = self._sleep
         if sleep is not None and not sleep.done():
@@ -201,43 +253,17 @@ class LoopLife:
 
     def _wake_to_finish(self) -> None:
         if self._life.finishing:
-            self._wake()
+            self._rouse()
 
-    def _wake_from_anywhere(self) -> Callable[[], None]:
-        home = threading.get_ident()
-
-        def wake() -> None:
-            if threading.get_ident() == home:
-                self._wake()
-            else:
-                call_on(self._loop, self._wake)
-
-        return wake
-
-    def _interrupt(self) -> None:
-        main = self._life.main
-        if main is not None and _current_task() is not main:
-            call_on(self._loop, self._cancel)
-
-    def _cancel(self) -> None:
-        # Once it lets go, the end is no reason to interrupt it: it has begun.
-        if self._life.main is not None and not self._leaving:
-            self._life.main.cancel()
+    def _on_loop(self, callback: Any) -> None:
+        if self._calls.are_here():
+            callback()
+        else:
+            self._calls.send(callback)
 
 
 def _task_of[R](work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-    task = asyncio.ensure_future(_contained(work))
-    # A task that is cancelled before its first step leaves the work unbegun, which Python complains about.
-    task.add_done_callback(lambda _task: work.close())
-    return task
-
-
-async def _contained[R](work: Coroutine[Any, Any, R]) -> R:
-    # asyncio lets these two out of the loop, which would end every actor on it.
-    try:
-        return await work
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"{type(error).__name__} in a task") from error
+    return asyncio.get_running_loop().create_task(work)
 
 
 def _current_task() -> asyncio.Task[Any] | None:

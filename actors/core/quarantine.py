@@ -33,11 +33,23 @@ class Quarantine:
             retry_after=max(cell.poison.get(kind, now) - now, 0.0),
         )
 
+    def until(self, cell: Cell, kind: type[Message[Any]]) -> float | None:
+        """The monotonic time until which a kind is set aside, `None` if it may pass."""
+        until = cell.poison.get(kind)
+        return None if until is None or until <= self._clock.monotonic() else until
+
     def note_kill(self, cell: Cell, kind: type[Message[Any]]) -> None:
         """Note that `kind` killed an incarnation; too many, and it is set aside, with an alarm."""
         if cell.note_kill(kind, self._clock.monotonic()):
             text = f"{kind.__name__} killed {cell.kills[kind]} incarnations of {cell.address}"
-            self._ledger.record_of("poison", cell, reason=text, message_kind=kind.__name__)
+            self._ledger.record(
+                "poison",
+                cell.address,
+                incarnation=cell.incarnation,
+                mailbox=len(cell.mailbox),
+                reason=text,
+                message_kind=kind.__name__,
+            )
             self._alarms.raise_(poison_alarm(cell.address, kind), text)
 
     def note_survival(self, cell: Cell, kind: type[Message[Any]]) -> None:

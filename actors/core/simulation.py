@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.calls import calls_here
 from aviary.actors.core.dispatcher import BorrowedLoop, cancel_all
+from aviary.actors.core.guarded_loop import GuardedLoop
 from aviary.actors.core.message import Message
 from aviary.actors.core.system import System
 from aviary.config.chance import chance
@@ -39,7 +41,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return super().select(0)
 
 
-class SimulatedLoop(asyncio.SelectorEventLoop):
+class SimulatedLoop(GuardedLoop, asyncio.SelectorEventLoop):  # type: ignore[misc]
     """An event loop on virtual time, with a seeded order among what is ready."""
 
     _ready: deque[Any]
@@ -78,6 +80,7 @@ class Simulation:
         self.clock = FakeClock()
         self.chance = chance(seed)
         self.loop = SimulatedLoop(self.clock, chance(seed + 1) if shuffle else None)
+        calls_here(self.loop)
         self.system = System(
             BorrowedLoop("kernel", self.loop), clock=self.clock, chance=self.chance, single_threaded=True
         )

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.alarms import Alarms
 from aviary.actors.core.bus import Bus
 from aviary.actors.core.directory import Directory
-from aviary.actors.core.dispatcher import Dispatcher, LoopDispatcher, call_on
+from aviary.actors.core.dispatcher import Dispatcher, LoopDispatcher
 from aviary.actors.core.dispatchers import Dispatchers
 from aviary.actors.core.endings import Endings
 from aviary.actors.core.envelope import Envelope, LoopReply, ThreadReply
 from aviary.actors.core.ledger import Ledger, Statistics
 from aviary.actors.core.lives import Lives
-from aviary.actors.core.mailbox import MailboxClosed, MailboxFull
+from aviary.actors.core.mailbox import MailboxClosed, MailboxFull, UnusableKey
 from aviary.actors.core.quarantine import Quarantine
-from aviary.actors.core.refusal import DeadlineExceeded, NotFound, Refusal, Unavailable
+from aviary.actors.core.refusal import DeadlineExceeded, Invalid, NotFound, Refusal, Unavailable
+from aviary.actors.core.timers import Timer
+from aviary.actors.core.workshop import Workshop
 from aviary.config.chance import chance as source_of_chance
 from aviary.config.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from aviary.actors.core.address import Address
@@ -57,7 +58,8 @@ class System:
         self.quarantine = Quarantine(clock, self.ledger, self.alarms)
         self.directory = Directory(self.ledger, self.alarms, self.quarantine)
         self.dispatchers = Dispatchers(kernel, clock, single_threaded=single_threaded)
-        self.endings = Endings(kernel.loop, self.ledger, self.directory, self.quarantine, self.tell)
+        self.endings = Endings(kernel.loop, clock, self.ledger, self.directory, self.quarantine, self.tell)
+        self.workshop = Workshop(self.endings.leave_behind, inline=single_threaded)
         self.lives = Lives(self)
 
     @classmethod
@@ -76,11 +78,12 @@ class System:
         """Send without waiting; what can't be delivered becomes a dead letter. Never raises."""
         self.deliver(address, Envelope(message))
 
-    def deliver(self, address: Address, envelope: Envelope) -> None:
+    def deliver(self, address: Address, envelope: Envelope, *, beyond: bool = False) -> None:
         """Queue an envelope; what can't be delivered is refused, or a dead letter if nobody asked."""
         try:
-            self.send(address, envelope)
+            self.send(address, envelope, beyond=beyond)
         except Refusal as refusal:
+            envelope.place = "settled"
             if envelope.reply is None:
                 self.ledger.dead_letter(address, envelope, refusal.detail)
             else:
@@ -96,7 +99,8 @@ class System:
         """
         loop = asyncio.get_running_loop()
         reply = LoopReply(loop)
-        self.send(address, Envelope(message, reply, self.clock.monotonic() + timeout))
+        envelope = Envelope(message, reply, self.clock.monotonic() + timeout)
+        self.send(address, envelope)
         future = reply.future
         if future.done():
             return future.result()  # type: ignore[no-any-return]
@@ -105,6 +109,8 @@ class System:
             return await future  # type: ignore[no-any-return]
         finally:
             timer.cancel()
+            if envelope.place == "waiting":
+                self._withdraw(address, envelope)
 
     def ask_blocking[R](self, address: Address, message: Message[R], *, timeout: float) -> R:
         """Like `ask`, for a thread that may block. Not on an event loop."""
@@ -113,15 +119,32 @@ class System:
         if _is_on_a_loop():
             raise RuntimeError("an event loop's thread must not block: use `ask`")
         reply = ThreadReply()
-        self.send(address, Envelope(message, reply, self.clock.monotonic() + timeout))
+        envelope = Envelope(message, reply, self.clock.monotonic() + timeout)
+        self.send(address, envelope)
         try:
             return reply.future.result(timeout)  # type: ignore[no-any-return]
         except FutureTimeoutError:
+            if reply.future.done():
+                # Either the answer of this very moment, or a handler's own time-out.
+                return reply.future.result()  # type: ignore[no-any-return]
             reply.future.cancel()
+            self._withdraw(address, envelope)
             raise _late(address, message, timeout) from None
 
-    def send(self, address: Address, envelope: Envelope) -> None:
-        """Queue an envelope at an address. Raises `NotFound` or `Unavailable`."""
+    def _withdraw(self, address: Address, envelope: Envelope) -> None:
+        cell = self.directory.cell(address)
+        if cell is not None:
+            self._give_up(cell, cell.mailbox.withdraw(envelope))
+
+    def _give_up(self, cell: Cell, asks: Sequence[Envelope]) -> None:
+        for envelope in asks:
+            self.ledger.dead_letter(cell.address, envelope, "the asker has given up waiting")
+
+    def send(self, address: Address, envelope: Envelope, *, beyond: bool = False) -> None:
+        """Queue an envelope at an address, `beyond` its capacity if need be.
+
+        Raises `NotFound`, `Unavailable`, or `Invalid` for a message with an unusable conflation key.
+        """
         cell = self.directory.cell(address)
         if cell is None:
             raise NotFound(f"{address} does not exist")
@@ -132,35 +155,22 @@ class System:
             if cell.state in {"stopped", "parked"}:
                 raise _at_rest(cell)
         try:
-            cell.mailbox.put(envelope)
-        except MailboxFull:
+            cleared = cell.mailbox.put(envelope, beyond=beyond)
+        except UnusableKey as error:
+            raise Invalid(str(error)) from error
+        except MailboxFull as full:
+            self._give_up(cell, full.cleared)
             raise Unavailable(f"{address} has too many messages waiting", retry_after=1.0) from None
         except MailboxClosed:
             raise _at_rest(cell) from None
+        if cleared:
+            self._give_up(cell, cleared)
 
-    def schedule(self, life: Life, delay: float, message: Message[Any]) -> Cancel:
-        """Send `message` to `life`'s address in `delay` seconds, if it still lives then."""
-        timer: list[asyncio.TimerHandle] = []
-        cancelled = threading.Event()
-
-        def fire() -> None:
-            if life.alive and not cancelled.is_set():
-                self.tell(life.cell.address, message)
-
-        def arm() -> None:
-            if not cancelled.is_set():
-                timer.append(self.kernel.loop.call_later(max(delay, 0.0), fire))
-
-        def cancel() -> None:
-            cancelled.set()
-            call_on(self.kernel.loop, disarm)
-
-        def disarm() -> None:
-            for handle in timer:
-                handle.cancel()
-
-        call_on(self.kernel.loop, arm)
-        return cancel
+    def schedule(self, life: Life, delay: float, message: Message[Any], period: float | None = None) -> Cancel:
+        """Send `message` to `life`'s address in `delay` seconds, and then each `period`, while it lives."""
+        timer = Timer(life, message, period, self.deliver)
+        timer.start(delay)
+        return timer.cancel
 
     # What others look at
 
@@ -202,6 +212,7 @@ class System:
             crashes=self.ledger.crashes,
             hung=self.ledger.hung,
             abandoned_threads=self.endings.abandoned_threads(),
+            abandoned_tasks=self.endings.abandoned_tasks(),
         )
 
     def release_poison(self, address: Address, kind: str) -> bool:

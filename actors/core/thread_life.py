@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aviary.actors.core.acting import ACTING
 from aviary.actors.core.exits import Killed, Normal
 from aviary.actors.core.life import Ignore
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.refusal import Refusal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.life import Life
 
@@ -22,17 +25,31 @@ class ThreadLife:
     def __init__(self, life: Life) -> None:
         self._life = life
         self._wakened = threading.Event()
+        life.runner = self
 
     def start(self) -> None:
         """Begin to run. `RuntimeError` if there is no thread to be had."""
         threading.Thread(target=self._run, name=f"actor-{self._life.cell.address}", daemon=True).start()
 
+    def interrupt(self) -> None:
+        """Wake it, if it sleeps: that is all that can be done to a thread."""
+        self._wakened.set()
+
+    def is_main(self, task: asyncio.Task[Any]) -> bool:  # noqa: ARG002 - it has no tasks
+        """Never: its messages are handled by its thread."""
+        return False
+
+    def abandon(self) -> None:
+        """Finish its life without it: what it holds is let go of if its thread ever comes back."""
+        self._life.finish()
+
     def _run(self) -> None:
         life = self._life
         life.thread = threading.current_thread()
+        ACTING.set((life, None))
         try:
             if life.alive and self._prepare():
-                life.attach(self._wakened.set)
+                life.cell.mailbox.listen(life, self._wake)
                 self._serve()
         except Fenced:
             life.end(Killed())
@@ -56,12 +73,11 @@ class ThreadLife:
 
     def _serve(self) -> None:
         life = self._life
-        mailbox = life.cell.mailbox
         while life.alive:
             if life.finishing:
                 life.end(Normal())
                 return
-            envelope = mailbox.take(life)
+            envelope = life.take()
             if envelope is None:
                 self._wakened.wait()
                 self._wakened.clear()
@@ -76,21 +92,21 @@ class ThreadLife:
                 result.close()
                 raise TypeError(f"{type(life.actor).__name__} has a thread, it can't await")
         except Refusal as refusal:
-            if life.is_handled():
-                life.refused(envelope, refusal)
-        except Fenced:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit must not spread
+            life.refused(envelope, refusal)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and another's fence must not spread
             life.crash(error, "receive", envelope)
         else:
-            if life.is_handled():
-                envelope.answer(result)
-                life.survived(envelope)
+            life.answered(envelope, result)
         finally:
             life.handling = None
 
     def _let_go(self) -> None:
+        self._life.fence()
         try:
             self._life.actor.release()
         except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
             self._life.release_failed(error)
+
+    def _wake(self) -> None:
+        if not self._wakened.is_set():
+            self._wakened.set()

@@ -1,12 +1,26 @@
 """The watch over handlers and loops: what runs over its limit is hung, and hung is dead."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
+import sys
+import threading
+import traceback
 from collections import deque
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from aviary.actors.core.acting import ACTING
 from aviary.actors.core.dispatcher import LoopDispatcher
-from aviary.actors.core.system import System
+from aviary.actors.core.events import shortened
+from aviary.actors.core.life import Life
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aviary.actors.core.cell import Cell
+    from aviary.actors.core.envelope import Envelope
+    from aviary.actors.core.system import System
 
 log = logging.getLogger("aviary.kernel")
 
@@ -36,16 +50,14 @@ async def watch(system: System) -> None:
             log.warning("the process stood still for %.1f s", late)
             pauses.append((now, late))
             continue
-        try:
-            look(system, pauses)
-        except Exception:  # nobody watches the watch: whatever it is, the next look must come
-            log.exception("the watch over handlers failed")
+        look(system, pauses)
 
 
 def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
-    """Fence off every incarnation whose handler, or owed answer, is over its limit.
+    """Fence off every incarnation whose handler, or owed answer, is over its limit, and sum up what was dropped.
 
-    `pauses` are the moments until which the process stood still, and for how many seconds.
+    `pauses` are the moments until which the process stood still, and for how many seconds. Trouble with one of
+    those looked at keeps nobody from the others: nobody watches the watch.
     """
     now = system.clock.monotonic()
     for dispatcher in system.dispatchers.all():
@@ -55,42 +67,72 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
             and dispatcher is not system.kernel
             and dispatcher.silence() > STUCK_AFTER
         ):
-            replace(system, dispatcher.name)
+            try:
+                replace(system, dispatcher.name)
+            except BaseException:
+                log.exception("dispatcher %s could not be replaced", dispatcher.name)
     for cell in system.directory.cells():
-        life = cell.life
-        if life is None or not life.alive:
+        try:
+            _look_at(system, cell, now, pauses)
+        except BaseException:
+            log.exception("the watch over %s failed", cell.address)
+    try:
+        system.ledger.sum_up()
+        system.endings.look_back()
+    except BaseException:
+        log.exception("summing up failed")
+
+
+def _look_at(system: System, cell: Cell, now: float, pauses: Iterable[tuple[float, float]]) -> None:
+    life = cell.life
+    if not isinstance(life, Life) or not life.alive:
+        return
+    worst: tuple[float, Envelope, float] | None = None
+    for envelope in cell.mailbox.taken():
+        own = envelope.message.handler_limit
+        limit = cell.settings.handler_limit if own is None else own
+        if limit is None or now - envelope.since <= limit:
             continue
-        handling = life.handling
-        work = [(handling, life.handling_since)] if handling is not None else []
-        for envelope, since in (*work, *tuple(life.deferred.values())):
-            own = envelope.message.handler_limit
-            limit = cell.settings.handler_limit if own is None else own
-            if limit is None or now - since <= limit:
-                continue
-            seconds = now - since - sum(paused for at, paused in pauses if at > since)
-            if seconds > limit:
-                system.endings.hang(life, envelope, seconds)
-                break
+        seconds = now - envelope.since - sum(paused for at, paused in pauses if at > envelope.since)
+        over = seconds - limit
+        if over > 0 and (worst is None or over > worst[0]):
+            worst = (over, envelope, seconds)
+    if worst is not None:
+        _, envelope, seconds = worst
+        system.endings.hang(life, envelope, seconds)
 
 
 def replace(system: System, name: str) -> None:
     """Abandon a loop that does not answer: its actors count as hung and start on a new one.
 
-    Only the message whose handler blocks the loop is to blame.
+    Only the incarnation whose code blocks the loop is to blame, and the message that it works on.
     """
     stuck = system.dispatchers.take_out(name)
     log.error("dispatcher %s is stuck, replacing it", name)
     silence = stuck.silence()
-    blocking = asyncio.current_task(stuck.loop)
+    task = asyncio.current_task(stuck.loop)
+    acting = None if task is None else task.get_context().get(ACTING)
+    where = _stack_of(stuck.thread) if isinstance(stuck, LoopDispatcher) else ""
     for cell in system.directory.cells():
         life = cell.life
-        if life is None or life.loop is not stuck.loop:
+        if not isinstance(life, Life) or life.loop is not stuck.loop:
             continue
-        if life.main is not None and life.main is blocking and life.handling is not None:
-            system.endings.hang(life, life.handling, silence)
+        if task is not None and acting is not None and acting[0] is life:
+            system.endings.hang(life, acting[1] or _at_hand(life, task) or task.get_name(), silence, where)
         else:
             system.endings.stall(life, name, silence)
         life.finish()
     if isinstance(stuck, LoopDispatcher):
         system.endings.leave_behind(stuck.thread)
         stuck.abandon()
+
+
+def _at_hand(life: Life, task: asyncio.Task[object]) -> Envelope | None:
+    """The message that a life's own task handles."""
+    return life.handling if life.runner is not None and life.runner.is_main(task) else None
+
+
+def _stack_of(thread: threading.Thread) -> str:
+    """Where a thread is at this moment."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - the documented way
+    return "" if frame is None else shortened("".join(traceback.format_stack(frame)))

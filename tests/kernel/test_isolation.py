@@ -381,7 +381,7 @@ def test_a_message_that_is_taken_at_the_very_moment_of_the_end_goes_to_the_next_
     stage.tell("sup/a", Note(n=1))
     stage.tell("sup/a", Note(n=2))
 
-    envelope = cell.mailbox.take(life)
+    envelope = cell.mailbox.take(life, 0.0)
     assert envelope is not None
     life.end(Killed())
     assert not life.accepts(envelope)
@@ -398,7 +398,7 @@ def test_a_message_that_is_taken_when_nobody_comes_after_is_refused_and_a_dead_l
     assert life is not None
     stage.tell("sup/a", Note(n=1))
 
-    envelope = cell.mailbox.take(life)
+    envelope = cell.mailbox.take(life, 0.0)
     assert envelope is not None
     life.end(Killed())
     stage.sim.settle()

@@ -29,7 +29,20 @@ class Keyed(Plain):
 
 steps = st.lists(
     st.sampled_from(
-        ["plain", "plain", "control", "a", "b", "ask a", "take", "take", "give back", "close", "open"]
+        [
+            "plain",
+            "plain",
+            "control",
+            "a",
+            "b",
+            "ask a",
+            *["take"] * 3,
+            "begin",
+            "settle",
+            "change reader",
+            "close",
+            "open",
+        ]
     ),
     max_size=60,
 )
@@ -45,7 +58,8 @@ def test_a_mailbox_does_what_two_lists_would(steps: list[str]) -> None:
         nonlocal wakes
         wakes += 1
 
-    mailbox.attach(reader, wake)
+    mailbox.attach(reader)
+    mailbox.listen(reader, wake)
     control: list[int] = []
     work: list[tuple[int, str | None]] = []
     taken: list[Envelope] = []
@@ -54,20 +68,30 @@ def test_a_mailbox_does_what_two_lists_would(steps: list[str]) -> None:
     for n, step in enumerate(steps):
         match step:
             case "take":
-                envelope = mailbox.take(reader)
+                envelope = mailbox.take(reader, 0.0)
                 expected = control.pop(0) if control else work.pop(0)[0] if work else None
                 assert expected == (None if envelope is None else envelope.message.n)  # type: ignore[attr-defined]
                 if envelope is not None:
                     taken.append(envelope)
-            case "give back":
+            case "begin":
+                if taken and taken[-1].place == "taken":
+                    assert mailbox.begin(reader, taken[-1])
+            case "settle":
                 if taken:
-                    envelope = taken.pop()
-                    assert mailbox.give_back(envelope) is not closed
-                    if not closed and isinstance(envelope.message, Control):
-                        control.insert(0, envelope.message.n)
-                    elif not closed:
-                        # It is out of reach of what would replace it: its turn had come.
-                        work.insert(0, (envelope.message.n, None))  # type: ignore[attr-defined]
+                    settled = taken.pop()
+                    assert mailbox.settle(reader, settled)
+                    assert not mailbox.settle(reader, settled)
+            case "change reader":
+                held = [envelope for envelope in taken if envelope.place == "begun" or closed]
+                back = [envelope for envelope in taken if envelope not in held]
+                assert mailbox.detach(reader) == held
+                assert not any(mailbox.settle(reader, envelope) for envelope in taken)
+                # They are out of reach of what would replace them: their turn had come.
+                control[:0] = [e.message.n for e in back if isinstance(e.message, Control)]
+                work[:0] = [(e.message.n, None) for e in back if not isinstance(e.message, Control)]  # type: ignore[attr-defined]
+                taken, reader = [], object()
+                mailbox.attach(reader)
+                mailbox.listen(reader, wake)
             case "close":
                 drained = [envelope.message.n for envelope in mailbox.close()]  # type: ignore[attr-defined]
                 assert drained == [*control, *(n for n, _ in work)]
@@ -107,16 +131,18 @@ def test_only_the_attached_reader_may_take_and_is_woken_when_it_is_fenced_off() 
     mailbox = Mailbox(CAPACITY)
     woken: list[str] = []
     first, second = object(), object()
-    mailbox.attach(first, lambda: woken.append("first"))
+    mailbox.attach(first)
+    mailbox.listen(first, lambda: woken.append("first"))
     mailbox.put(Envelope(Plain(n=1)))
     mailbox.detach(second)
     mailbox.detach(first)
 
     with pytest.raises(Fenced):
-        mailbox.take(first)
-    mailbox.attach(second, lambda: woken.append("second"))
+        mailbox.take(first, 0.0)
+    mailbox.attach(second)
+    mailbox.listen(second, lambda: woken.append("second"))
 
-    assert mailbox.take(second) is not None
+    assert mailbox.take(second, 0.0) is not None
     assert woken == ["first", "first", "first", "second"]
 
 

@@ -125,8 +125,8 @@ def test_an_end_that_is_told_late_does_not_interrupt_a_release_that_has_begun(st
     stage.do("sup/a", Die(how="error"))
 
     # What another thread's call to `end` would leave behind on this loop.
-    assert life.interrupt is not None
-    life.interrupt()
+    assert life.runner is not None
+    life.runner.interrupt()
     stage.sim.advance(1.1)
 
     assert stage.world.did("stop") == ["a"]

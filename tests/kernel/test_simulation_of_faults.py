@@ -180,7 +180,7 @@ def test_after_any_storm_everything_runs_again_and_nothing_was_lost_or_doubled(s
         handled = Counter((word, n) for word, *_, n, _ in (e for e in storm.stage.world.log if len(e) == 4))
         assert max(handled.values()) == 1
         notes = sum(count for (word, _), count in handled.items() if word == "note")
-        dropped = sum(e.kind == "dead_letter" and e.message_kind == "Note" for e in storm.events)
+        dropped = sum(e.count for e in storm.events if e.kind == "dead_letter" and e.message_kind == "Note")
         assert notes + dropped == storm.told
         assert [len(cell.mailbox) for cell in storm.system.cells() if len(cell.mailbox)] == []
 
@@ -188,7 +188,7 @@ def test_after_any_storm_everything_runs_again_and_nothing_was_lost_or_doubled(s
         kinds = Counter(event.kind for event in storm.events)
         counts = storm.system.statistics()
         assert (kinds["crash"], kinds["hung"]) == (counts.crashes, counts.hung)
-        assert kinds["dead_letter"] == counts.dead_letters
+        assert sum(e.count for e in storm.events if e.kind == "dead_letter") == counts.dead_letters
         storm.stage.down()
         assert storm.system.tree() == ()
 

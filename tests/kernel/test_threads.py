@@ -412,18 +412,20 @@ def test_a_mailbox_between_many_threads_loses_nothing_while_its_readers_change()
     def consume() -> None:
         while not finished.is_set() or len(mailbox):
             reader = object()
-            mailbox.attach(reader, wakened.set)
+            mailbox.attach(reader)
+            mailbox.listen(reader, wakened.set)
             for _ in range(50):
-                envelope = mailbox.take(reader)
+                envelope = mailbox.take(reader, 0.0)
                 if envelope is None:
                     wakened.wait(0.01)
                     wakened.clear()
                     continue
                 assert isinstance(envelope.message, Note)
+                assert mailbox.settle(reader, envelope)
                 taken.append(envelope.message.n)
-            mailbox.detach(reader)
+            assert mailbox.detach(reader) == []
             with pytest.raises(Fenced):
-                mailbox.take(reader)
+                mailbox.take(reader, 0.0)
 
     consumer = threading.Thread(target=consume)
     consumer.start()
