@@ -13,6 +13,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from aviary.actors import broker as broker_module
+from aviary.actors import mqtt_link
 from aviary.actors.broker import Broker
 from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, Refusal, Unavailable
 from aviary.actors.core.system import System
@@ -176,6 +177,33 @@ async def test_however_often_a_broker_is_killed_it_and_the_link_are_back_and_no_
         assert (await desk.until(called))["echo"] == {"number": pid}
 
     assert (await asyncio.to_thread(desk.info)).port == info.port
+    assert_nothing_is_set_aside(desk.system)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_link_whose_library_fails_is_made_anew_and_no_message_is_blamed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = await asyncio.to_thread(desk.start)
+    await asyncio.to_thread(desk.add_bot, info)
+    parse, left = mqtt_link.parse, [KILLS]
+
+    def failing(payload: bytes) -> dict[str, Any] | None:
+        if left[0] > 0:
+            left[0] -= 1
+            raise MemoryError
+        return parse(payload)
+
+    monkeypatch.setattr(mqtt_link, "parse", failing)
+
+    async def called() -> Any:
+        call = CallBot(bot="echo", command="status", data={"number": 1}, timeout=5)
+        return left[0] == 0 and await desk.system.ask("broker/link", call, timeout=7)
+
+    assert (await desk.until(called))["echo"] == {"number": 1}
+    cell = desk.system.cell("broker/link")
+    assert cell is not None
+    assert cell.restarts >= KILLS
     assert_nothing_is_set_aside(desk.system)
 
 
