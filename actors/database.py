@@ -77,8 +77,10 @@ class Database(ThreadActor):
             self.system.alarms.raise_(ALARM, str(error))
             raise Unavailable(f"the database can't be reached: {error}", RETRY_AFTER) from error
         except DamagedDatabase as damage:
-            self.system.alarms.raise_(ALARM, f"the database is damaged: {damage}")
-            raise
+            # Not a crash: the question is not to blame, and neither are those that follow.
+            told = f"the database is damaged: {damage}"
+            self.system.alarms.raise_(ALARM, told)
+            raise Unavailable(told, RETRY_AFTER) from damage
 
     def release(self) -> None:
         """Close this thread's connection."""
@@ -158,6 +160,10 @@ class DatabaseReader(ThreadActor):
                         return work(self._repositories)
                 except DatabaseUnavailable as error:
                     raise Unavailable(f"the database can't be reached: {error}", RETRY_AFTER) from error
+                except DamagedDatabase as damage:
+                    told = f"the database is damaged: {damage}"
+                    self.system.alarms.raise_(DAMAGE_ALARM, told)
+                    raise Unavailable(told, RETRY_AFTER) from damage
             case _:
                 return super().receive(message)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import Invalid, NotFound, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Unavailable
 from aviary.actors.engine.launch import Job
 from aviary.actors.messages.strategies import (
     ChangeConfig,
@@ -169,7 +169,10 @@ class StrategyLibrary(AsyncActor):
                     (folder / name).symlink_to((self._bots / name).absolute())
                 spec = {"module": module, "values": values, "answer": str(folder / "answer.json")}
                 job = Job(entry=ENTRY, folder=folder, log=folder / "log", spec=spec)
-                process = await self._launch(job, None)
+                try:
+                    process = await self._launch(job, None)
+                except (OSError, ActorCrashed) as error:
+                    raise Unavailable(f"{module} can't be inspected now: {error}", retry_after=5.0) from error
                 try:
                     async with asyncio.timeout(INSPECTION_TIMEOUT):
                         await process.exited()

@@ -21,6 +21,7 @@ from aviary.actors.messages.strategies import (
     ValidateControllerConfig,
 )
 from bot_world import World
+from poison import KILLS, assert_nothing_is_set_aside
 from pydantic import ValidationError
 
 LIBRARY = "strategy-library"
@@ -70,8 +71,10 @@ def test_a_configuration_is_validated_by_the_controller_s_own_class(world: World
 def test_code_that_kills_whoever_imports_it_kills_only_its_inspection(world: World) -> None:
     save = SaveController(controller_type="generic", controller_name="evil", source=SourceUpload(content=EVIL))
     ask(world, save)
-    with pytest.raises(Invalid, match="ends the process"):
-        ask(world, GetControllerTemplate(controller_type="generic", controller_name="evil"))
+    for _ in range(KILLS):
+        with pytest.raises(Invalid, match="ends the process"):
+            ask(world, GetControllerTemplate(controller_type="generic", controller_name="evil"))
+    assert_nothing_is_set_aside(world.system)
     ask(world, DeleteController(controller_type="generic", controller_name="evil"))
     with pytest.raises(NotFound, match="not found in 'generic'"):
         ask(world, GetController(controller_type="generic", controller_name="evil"))

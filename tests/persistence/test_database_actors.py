@@ -17,6 +17,7 @@ from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from kept_rows import a_bot
+from poison import KILLS, assert_nothing_is_set_aside
 
 PATIENCE = 20.0
 LOOK = 0.02
@@ -26,7 +27,7 @@ QUICK = Backoff(first=0.05, cap=0.2)
 class Keepers:
     """The database's branch of a tree, in threads of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, url: str | None = None) -> None:
         self.path = path
         self.system = System.live()
         self._tree = Tree(
@@ -35,9 +36,9 @@ class Keepers:
                 park=True,
                 intensity=None,
                 children=(
-                    ChildSpec("database", lambda: Database(None, path), backoff=QUICK),
-                    ChildSpec("reader", lambda: DatabaseReader(None, path), backoff=QUICK),
-                    ChildSpec("inspector", lambda: DatabaseInspector(None, path), backoff=QUICK),
+                    ChildSpec("database", lambda: Database(url, path), backoff=QUICK),
+                    ChildSpec("reader", lambda: DatabaseReader(url, path), backoff=QUICK),
+                    ChildSpec("inspector", lambda: DatabaseInspector(url, path), backoff=QUICK),
                 ),
             ),
         )
@@ -115,6 +116,41 @@ def test_damage_inside_the_file_is_found_while_the_rest_goes_on(keepers: Keepers
 
     assert keepers.until_alarm(DAMAGE_ALARM)
     assert keepers.write(lambda r: r.orders.live()) == ()
+
+
+def test_damage_that_is_met_again_and_again_is_refused_and_sets_nothing_aside(keepers: Keepers) -> None:
+    fill(keepers.path)
+    damaged = bytearray(keepers.path.read_bytes())
+    half = len(damaged) // 2
+    damaged[half:] = b"\x55" * (len(damaged) - half)
+    keepers.path.write_bytes(damaged)
+    keepers.start()
+
+    for _ in range(KILLS):
+        with pytest.raises(Unavailable, match="the database is damaged"):
+            keepers.write(lambda r: r.bots.list())
+        with pytest.raises(Unavailable, match="the database is damaged"):
+            keepers.read(lambda r: r.bots.list())
+
+    assert_nothing_is_set_aside(keepers.system)
+
+
+def test_a_database_server_that_hangs_up_again_and_again_sets_nothing_aside(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    keepers = Keepers(tmp_path / "unused", f"{postgresql_url}/postgres")
+    keepers.start()
+
+    try:
+        for number in range(KILLS):
+            keepers.write(lambda r, n=number: r.bots.add(a_bot(f"b-{n}")))  # type: ignore[misc]
+            for ask in (keepers.write, keepers.read):
+                with pytest.raises(Unavailable, match="can't be reached"):
+                    ask(lambda r: r.bots._database.execute_sql("SELECT pg_terminate_backend(pg_backend_pid())"))
+        assert len(keepers.write(lambda r: r.bots.list())) == KILLS
+        assert_nothing_is_set_aside(keepers.system)
+    finally:
+        keepers.stop()
 
 
 def test_a_sound_file_raises_no_alarm(keepers: Keepers) -> None:
