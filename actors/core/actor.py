@@ -106,10 +106,10 @@ class Actor(pykka.Actor):
     @property
     def system(self) -> ActorContext:
         """The system this incarnation lives in. Raises `Fenced` once it no longer counts."""
-        system = self._context
-        if system is None:
+        life, system = self._life, self._context
+        if life is None or system is None:
             raise RuntimeError("the actor has no address yet")
-        if not self._bound_life.alive:
+        if not life.alive:
             raise Fenced
         return system
 

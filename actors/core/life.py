@@ -271,7 +271,10 @@ class Life:
 
     def take(self) -> Envelope | None:
         """The next message, in this incarnation's hands from now on; `None` if there is none. Raises `Fenced`."""
-        return self.cell.mailbox.take(self, self.overseer.clock.monotonic(), only_control=self.finishing)
+        mailbox = self.cell.mailbox
+        if mailbox.is_empty() and self.alive:
+            return None
+        return mailbox.take(self, self.overseer.clock.monotonic(), only_control=self.finishing)
 
     def accepts(self, envelope: Envelope) -> bool:
         """Whether a message that was taken is to be handled, from now on; one that is not has been settled."""
@@ -286,7 +289,10 @@ class Life:
                 self._stops.append(envelope)
                 self.end(Shutdown())
             return False
-        if envelope.reply is not None and self._is_over(envelope):
+        reply = envelope.reply
+        if reply is not None and (
+            reply.abandoned() or (envelope.deadline is not None and envelope.since >= envelope.deadline)
+        ):
             return self._drops(envelope, "the asker has given up waiting")
         if self.cell.poison and (refusal := self.overseer.quarantine.refusal(self.cell, envelope.message)):
             return self._drops(envelope, refusal.detail, refusal)
@@ -297,9 +303,11 @@ class Life:
 
     def answered(self, envelope: Envelope, value: object) -> None:
         """A message was handled: its answer counts, unless the fence came first."""
-        if self._settles(envelope):
-            envelope.answer(value)
-            self._survived(envelope)
+        if self.cell.mailbox.settle(self, envelope):
+            if envelope.reply is not None:
+                envelope.reply.set(value)
+            if self.cell.kills:
+                self._survived(envelope)
 
     def refused(self, envelope: Envelope, refusal: Refusal) -> None:
         """A handler said no: that is an answer, and a dead letter if nobody asked."""
@@ -333,13 +341,6 @@ class Life:
         """Note that a kind of message did not kill."""
         if self.cell.kills:
             self.overseer.quarantine.note_survival(self.cell, type(envelope.message))
-
-    def _is_over(self, envelope: Envelope) -> bool:
-        """Whether nobody waits for this answer any more."""
-        reply = envelope.reply
-        return reply is not None and (
-            (envelope.deadline is not None and envelope.since >= envelope.deadline) or reply.abandoned()
-        )
 
 
 def _traceback_of(error: BaseException) -> str:

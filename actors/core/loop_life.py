@@ -139,25 +139,42 @@ class LoopLife:
                 continue
             turn += 1
             if life.accepts(envelope):
-                await self._handle(envelope)
+                unfinished = self._handle(envelope)
+                if unfinished is not None:
+                    await self._handle_on(envelope, unfinished)
+                life.handling = None
 
-    async def _handle(self, envelope: Envelope) -> None:
+    def _handle(self, envelope: Envelope) -> Awaitable[object] | None:
+        """Handle a message, and settle it unless there is something to await first."""
         life = self._life
         try:
             result = life.actor.receive(envelope.message)
             if _is_awaitable(result):
-                result = await result
+                return result
         except Refusal as refusal:
             life.refused(envelope, refusal)
         except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and another's fence must not spread
             life.crash(error, "receive", envelope)
         else:
-            if isinstance(result, Deferred):
-                self.defer(result.work, envelope)
-            else:
-                life.answered(envelope, result)
-        finally:
-            life.handling = None
+            self._handled(envelope, result)
+        return None
+
+    async def _handle_on(self, envelope: Envelope, unfinished: Awaitable[object]) -> None:
+        life = self._life
+        try:
+            result = await unfinished
+        except Refusal as refusal:
+            life.refused(envelope, refusal)
+        except BaseException as error:  # noqa: BLE001 - as above
+            life.crash(error, "receive", envelope)
+        else:
+            self._handled(envelope, result)
+
+    def _handled(self, envelope: Envelope, result: object) -> None:
+        if isinstance(result, Deferred):
+            self.defer(result.work, envelope)
+        else:
+            self._life.answered(envelope, result)
 
     # The end
 
