@@ -94,7 +94,7 @@ class AccountRegistry(AsyncActor):
     async def prepare(self) -> None:
         """Make sure of the first account; bring everything up later, one account not waiting for another."""
         (self._credentials / MASTER / "connectors").mkdir(parents=True, exist_ok=True)
-        self.tell(self.address, BringUp())
+        self.schedule(0.0, BringUp())
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
-from aviary.actors.core.refusal import Refusal, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 from aviary.actors.messages.bots import (
     AskBot,
     BotSpoke,
@@ -122,7 +122,7 @@ class BotActor(AsyncActor):
             self._state = "running" if self._traces.report().get("stage") == "quoting" else "starting"
         else:
             self._begin_start()
-        self.schedule(self._patience.pulse, CheckPulse())
+        self.every(self._patience.pulse, CheckPulse())
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -223,7 +223,14 @@ class BotActor(AsyncActor):
         if now - self._performance_kept_at < self._store.performance_period:
             return None
         self._performance_kept_at = now
-        return self.defer(self._store.keep_performance(self, self._name, now, payload))
+        return self.defer(self._store_performance(now, payload))
+
+    async def _store_performance(self, at: float, payload: dict[str, Any]) -> None:
+        try:
+            await self._store.keep_performance(self, self._name, at, payload)
+        except (Refusal, ActorCrashed):
+            # The database says by itself what ails it. A bot must not be taken for silent because of that.
+            self._performance_kept_at = 0.0
 
     async def _stopped_by_itself(self) -> None:
         """A drawdown limit, or somebody else's command over MQTT: not to be healed."""
@@ -232,7 +239,6 @@ class BotActor(AsyncActor):
         self._begin_wind_down(skip_cancellation=False)
 
     async def _check_pulse(self) -> None:
-        self.schedule(self._patience.pulse, CheckPulse())
         process = self._process
         if process is None or self._winding_down is not None:
             return
@@ -242,7 +248,7 @@ class BotActor(AsyncActor):
             return
         try:
             link = await self.ask(LINK, GetLink(), timeout=COMMAND_TIMEOUT)
-        except Refusal:
+        except (Refusal, ActorCrashed):
             return
         # Silence proves nothing while the broker is away, and a while after.
         if link.connected and link.since > limit and self.clock.monotonic() - self._heard_at > limit:
@@ -335,14 +341,14 @@ class BotActor(AsyncActor):
             await self.ask(LINK, call, timeout=COMMAND_TIMEOUT * 2)
             async with asyncio.timeout(WIND_DOWN_TIMEOUT):
                 await self._wound_down.wait()
-        except (Refusal, TimeoutError):
+        except (Refusal, ActorCrashed, TimeoutError):
             return False
         return True
 
     async def _settle(self) -> dict[str, Any]:
         try:
             broker = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
-        except Refusal:
+        except (Refusal, ActorCrashed):
             return {}
         process = await self._runtime.settle(self._name, self._folder, self._stored.script_config, broker)
         try:

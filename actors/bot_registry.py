@@ -12,7 +12,7 @@ from aviary.actors.bot_deployment import Deployments
 from aviary.actors.bot_stopping import Stopping
 from aviary.actors.bot_views import BotViews
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import Refusal
+from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.messages.bots import (
     BringUp,
     DeleteRun,
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 BRING_UP_TIMEOUT = 60.0
 """Seconds for one bot at the server's start."""
 
+BRING_UP_RETRY = 2.0
+"""Seconds until the database is asked again which bots there are."""
+
 
 class BotRegistry(AsyncActor):
     """Knows every bot. What one bot is asked to do is done in order; different bots don't wait for each other."""
@@ -63,7 +66,7 @@ class BotRegistry(AsyncActor):
         self._stopping = Stopping(bots, self._family, self._folders)
         self._views = BotViews(bots)
         self._configs = BotConfigs(bots, self._folders, self._strategies)
-        self.tell(self.address, BringUp())
+        self.schedule(0.0, BringUp())
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -112,7 +115,13 @@ class BotRegistry(AsyncActor):
                 return super().receive(message)
 
     async def _bring_up(self) -> None:
-        bots = await self._bots.fetch(lambda r: r.bots.list())
+        try:
+            bots = await self._bots.fetch(lambda r: r.bots.list())
+        except (Refusal, ActorCrashed) as trouble:
+            self.degrade(f"its bots are not known yet: {trouble}")
+            self.schedule(BRING_UP_RETRY, BringUp())
+            return
+        self.recover()
         await asyncio.gather(*(self._bring_up_one(bot) for bot in bots))
 
     async def _bring_up_one(self, bot: Bot) -> None:

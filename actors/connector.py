@@ -303,6 +303,13 @@ class Connector(AsyncActor):
             self._system.tell(self.address, ConnectorSpoke(topic=topic[len(self._host) + 1 :], payload=event))
 
     async def _hear(self, spoken: ConnectorSpoke) -> None:
+        try:
+            await self._take(spoken)
+        except (Unavailable, ActorCrashed):
+            # What can't be written down now is found out again by the next comparison.
+            self._kick()
+
+    async def _take(self, spoken: ConnectorSpoke) -> None:
         event = orjson.loads(spoken.payload)
         match spoken.topic.split("/", 1)[0]:
             case "order":

@@ -99,7 +99,7 @@ class DatabaseInspector(ThreadActor):
 
     def prepare(self) -> None:
         """Begin soon: what starts after this one does not wait."""
-        self.tell(self.address, InspectDatabase())
+        self.every(INSPECTION_INTERVAL, InspectDatabase(), first=0.0)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -116,7 +116,6 @@ class DatabaseInspector(ThreadActor):
 
     def _inspect(self) -> None:
         database = open_database(self._url, self._path)
-        self.schedule(INSPECTION_INTERVAL, InspectDatabase())
         try:
             with reachable(database):
                 if isinstance(database, peewee.SqliteDatabase):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.actor import ThreadActor
+from aviary.actors.core.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,11 @@ LOG_BYTES = 20_000_000
 """Size at which a log is cut. Writers that rotate their own do so at 10 MB."""
 
 
-class Disk(AsyncActor):
+class LookAtDisk(Message[None]):
+    """Event, of the actor to itself: it is time to look."""
+
+
+class Disk(ThreadActor):
     """Says when room gets scarce, and cuts whatever log has outgrown its bound.
 
     `logs` are patterns under the folders that are written to. Processes that outlive the server append to their logs for months, and
@@ -41,22 +45,32 @@ class Disk(AsyncActor):
         self._log_bytes = log_bytes
         self._period = period
 
-    async def prepare(self) -> None:
+    def prepare(self) -> None:
         """Begin to look."""
-        self.spawn(self._watch(), "watch")
+        self.every(self._period, LookAtDisk(), first=0.0)
 
-    async def _watch(self) -> None:
-        while True:
-            scarce = await asyncio.to_thread(self._look)
-            if scarce:
-                self.system.alarms.raise_(ALARM, scarce)
-                self.degrade(scarce)
-            else:
-                self.system.alarms.clear(ALARM)
-                self.recover()
-            await asyncio.sleep(self._period)
+    def receive(self, message: Any) -> Any:
+        """Handle one message."""
+        match message:
+            case LookAtDisk():
+                return self._look()
+            case _:
+                return super().receive(message)
 
-    def _look(self) -> str:
+    def _look(self) -> None:
+        try:
+            scarce = self._find_scarce()
+        except OSError as error:
+            self.degrade(f"the disk can't be looked at: {error}")
+            return
+        if scarce:
+            self.system.alarms.raise_(ALARM, scarce)
+            self.degrade(scarce)
+        else:
+            self.system.alarms.clear(ALARM)
+            self.recover()
+
+    def _find_scarce(self) -> str:
         scarce: dict[int, str] = {}
         for folder, pattern in self._logs.items():
             for log in folder.glob(pattern):

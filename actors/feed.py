@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import orjson
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.events import TOPIC, KernelEvent
+from aviary.actors.core.events import KernelEvent, topic_of
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal, Stale, Unavailable
 from aviary.actors.messages.engine import CallHost
@@ -162,7 +162,7 @@ class Feed(AsyncActor):
         self._listen()
         self.spawn(self._await_trouble(), "trouble")
         self.spawn(self._open(), "open")
-        self.schedule(LOOK_PERIOD, LookedAtAge())
+        self.every(LOOK_PERIOD, LookedAtAge())
 
     def _listen(self) -> None:
         bus, tell, own, life, host = self.system.bus, self.system.tell, self.address, self.incarnation, self._host
@@ -175,17 +175,13 @@ class Feed(AsyncActor):
             tell(own, StatusArrived(life=life, payload=event))
 
         def kernel(_topic: str, event: object) -> None:
-            if (
-                isinstance(event, KernelEvent)
-                and event.address == host
-                and event.kind in {"crash", "hung", "stop"}
-            ):
+            if isinstance(event, KernelEvent) and event.kind in {"crash", "hung", "stop"}:
                 tell(own, HostEnded(life=life, reason=event.reason))
 
         self._undo = [
             bus.subscribe(f"{host}/feed/{self._key.path}", data),
             bus.subscribe(f"{host}/feed_status/{self._key.path}", status),
-            bus.subscribe(TOPIC, kernel),
+            bus.subscribe(topic_of(host), kernel),
         ]
 
     def receive(self, message: Any) -> Any:
@@ -318,7 +314,6 @@ class Feed(AsyncActor):
             self._note_silence(f"{self._key.name}: nothing heard for {silence:.0f} s")
         age = None if self._heard_at is None else round(silence, 3)
         self.tell(REGISTRY, FeedHeard(key=self._key, age=age, stale=self._stale))
-        self.schedule(LOOK_PERIOD, LookedAtAge())
 
     def _note_silence(self, text: str) -> None:
         self.degrade(text)

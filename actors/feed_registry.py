@@ -113,7 +113,7 @@ class FeedRegistry(AsyncActor):
             key = key_of(cell.address.removeprefix(f"{FEEDS}/")) if cell.address.startswith(f"{FEEDS}/") else None
             if key is not None:
                 self._enter(key)
-        self.schedule(SWEEP_PERIOD, SweepDue())
+        self.every(SWEEP_PERIOD, SweepDue())
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -234,7 +234,6 @@ class FeedRegistry(AsyncActor):
                 self.spawn(self._attempt(self._one_at_a_time(entry.key, lambda e=entry: self._end(e))), "end")
             elif entry.held and not self._runs(entry.key):
                 self.spawn(self._attempt(self._open_held(entry)), "hold")
-        self.schedule(SWEEP_PERIOD, SweepDue())
 
     async def _end(self, entry: _Entry) -> None:
         await self._family.stop(entry.key)

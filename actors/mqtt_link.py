@@ -15,9 +15,11 @@ from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import DeadlineExceeded, Unavailable
 from aviary.actors.messages.bots import BotSpoke
 from aviary.actors.messages.broker import CallBot, GetBroker, GetLink, LinkState
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aviary.actors.core.address import Address
     from aviary.actors.messages.broker import BrokerInfo
 
@@ -55,6 +57,25 @@ MAX_OUTGOING = 1_000
 """Messages that may wait for the socket."""
 
 
+class LinkBroken(Exception):
+    """The library's thread has ended: nothing would be heard any more."""
+
+
+class WatchedClient(mqtt.Client):
+    """A client that tells when its thread ends, for whatever reason."""
+
+    on_end: Callable[[], None] | None = None
+    """Called in that thread."""
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:  # noqa: FBT001, FBT002 - as the library has it
+        """Run the client; called in its thread."""
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        finally:
+            if self.on_end is not None:
+                self.on_end()
+
+
 class MqttLink(AsyncActor):
     """Keeps one connection to the broker and hands on what arrives.
 
@@ -81,7 +102,9 @@ class MqttLink(AsyncActor):
         self._numbers = itertools.count(1)
         # A reply to an earlier incarnation of this server must not be taken for ours.
         self._replies = f"aviary/{secrets.token_hex(6)}"
+        self._ended = asyncio.Event()
         self._client = self._connect(info)
+        self.spawn(self._watch(), "watch")
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -99,12 +122,17 @@ class MqttLink(AsyncActor):
         if client is None:
             return
         client.on_connect = client.on_connect_fail = client.on_disconnect = client.on_message = None
+        client.on_end = None
         client.disconnect()
         # Joins the library's thread, which may be in the middle of a connect.
         await asyncio.to_thread(client.loop_stop)
 
-    def _connect(self, info: BrokerInfo) -> mqtt.Client:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"aviary-{secrets.token_hex(6)}")
+    async def _watch(self) -> None:
+        await self._ended.wait()
+        raise LinkBroken("the thread that talks to the MQTT broker has ended, see the log")
+
+    def _connect(self, info: BrokerInfo) -> WatchedClient:
+        client = WatchedClient(CallbackAPIVersion.VERSION2, client_id=f"aviary-{secrets.token_hex(6)}")
         if info.username:
             client.username_pw_set(info.username, info.password.get_secret_value())
         client.reconnect_delay_set(FIRST_RETRY, LAST_RETRY)
@@ -113,11 +141,15 @@ class MqttLink(AsyncActor):
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_end = self._on_end
         client.connect_async(info.host, info.port, keepalive=KEEPALIVE)
         client.loop_start()
         return client
 
     # In the library's thread
+
+    def _on_end(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         if code.is_failure:

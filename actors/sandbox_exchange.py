@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.messages.sandbox import GetSandbox, SandboxEnded, SandboxInfo
+from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PROBES_MISSED = 3
 
 
 class SandboxExchange(AsyncActor):
-    """Starts the exchange or finds the one that runs, and restarts it when it dies or hangs."""
+    """Starts the exchange or finds the one that runs, and fails when it dies or hangs, to be started anew."""
 
     def __init__(self, folder: Path, log: Path, port: int, seed: int) -> None:
         super().__init__()
@@ -68,8 +68,6 @@ class SandboxExchange(AsyncActor):
         match message:
             case GetSandbox():
                 return self._info
-            case SandboxEnded():
-                raise RuntimeError(message.why)
             case _:
                 return super().receive(message)
 
@@ -97,7 +95,7 @@ class SandboxExchange(AsyncActor):
 
     async def _watch(self, daemon: Daemon) -> None:
         await daemon.exited()
-        self.tell(self.address, SandboxEnded(why="the sandbox exchange's process ended"))
+        raise RuntimeError("the sandbox exchange's process ended")
 
     async def _probe(self, url: str) -> None:
         missed = 0

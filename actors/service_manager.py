@@ -27,7 +27,12 @@ LOOK_PERIOD = 5.0
 
 
 class LookDue(Message[None]):
-    """Event, of the actor to itself: it is time to look, and to give a sign of life."""
+    """Event, of the actor to itself: it is time to look, and to give a sign of life.
+
+    Control: set aside as poison, it would have the whole process restarted from outside.
+    """
+
+    control = True
 
 
 def end_this_process() -> None:
@@ -54,6 +59,7 @@ class ServiceManager(AsyncActor):
         self._asked = False
         self._tell("READY=1")
         self._look()
+        self.every(self._period, LookDue())
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -76,7 +82,6 @@ class ServiceManager(AsyncActor):
             self.system.alarms.raise_(ALARM, text)
             self._tell(f"STATUS={text}")
             self._end()
-        self.schedule(self._period, LookDue())
 
     def _tell(self, state: str) -> None:
         if not self._socket:

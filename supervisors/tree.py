@@ -44,15 +44,20 @@ MANY = SupervisorSpec(dynamic=True, intensity=None)
 
 def tree_spec(settings: Settings, layout: Layout, system: System) -> SupervisorSpec:
     """The root's spec for these settings."""
-    system.bus.subscribe(TOPIC, lambda _topic, event: _note(system, event))
+    keep_journal(system)
     children = tuple(branches(settings, Parts(settings, layout, system)))
     return SupervisorSpec(park=True, intensity=ROOT_INTENSITY, period=ROOT_PERIOD, children=children)
 
 
+def keep_journal(system: System) -> None:
+    """Have the journal told of everything that happens from now on."""
+    system.bus.subscribe(TOPIC, lambda _topic, event: _note(system, event))
+
+
 def _note(system: System, event: Any) -> None:
     journal = system.cell("journal")
-    # Until its first life it can be told nothing, and then it reads itself what happened before.
-    if journal is not None and journal.state != "stopped":
+    # While it rests it is told nothing, and reads itself what happened meanwhile once it lives.
+    if journal is not None and journal.state not in {"stopped", "parked"}:
         system.tell("journal", KernelEventRecorded(event=event))
 
 

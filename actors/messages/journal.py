@@ -9,6 +9,7 @@ from aviary.actors.core.message import Message
 class KernelEventRecorded(Message[None]):
     """Event: something happened in the kernel. Its own loss is counted, not journalled."""
 
+    control = True
     unjournalled: ClassVar[bool] = True
 
     event: KernelEvent

@@ -12,9 +12,3 @@ class SandboxInfo(Value):
 
 class GetSandbox(Message[SandboxInfo]):
     """Query: where the simulated exchange listens."""
-
-
-class SandboxEnded(Message[None]):
-    """Event: the exchange's process has ended."""
-
-    why: str

@@ -34,6 +34,7 @@ from aviary.supervisors.boot import Tree
 from aviary.supervisors.families.accounts import AccountFamily
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
+from aviary.supervisors.tree import ROOT_INTENSITY, ROOT_PERIOD
 from pydantic import SecretStr
 
 PASSWORD = SecretStr("config password")
@@ -110,6 +111,8 @@ class World:
         )
         return SupervisorSpec(
             park=True,
+            intensity=ROOT_INTENSITY,
+            period=ROOT_PERIOD,
             children=(
                 ChildSpec("database", lambda: Database(None, self.home / "aviary.sqlite")),
                 ChildSpec("template", lambda: TemplateKeeper(self.home / "t", self.home / "template.log")),

@@ -8,13 +8,14 @@ import threading
 import pytest
 from account_world import QUICK, Exchange, World
 from aviary.actors import engine_host
-from aviary.actors.core.refusal import Invalid, NotFound
+from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.engine_host import EngineHost
 from aviary.actors.messages.engine import CallHost, GetHost, GetTemplate, OutcomeUnknown
 from aviary.actors.template import Launcher
 from aviary.supervisors.messages import DeleteChild, StartChild, TerminateChild
 from aviary.supervisors.spec import ChildSpec
+from poison import KILLS, assert_nothing_is_set_aside
 
 pytestmark = pytest.mark.whole
 
@@ -70,6 +71,65 @@ def test_a_dead_template_is_replaced_and_what_was_forked_from_it_goes_on(
     new = world.ask("template", GetTemplate(patience=25), 30).template
     assert new is not None
     assert new.process.pid != template.process.pid
+
+
+def test_however_often_a_template_is_killed_it_is_warm_again_and_no_message_is_blamed(world: World) -> None:
+    for _ in range(KILLS):
+        template = world.ask("template", GetTemplate(patience=30), 35).template
+        assert template is not None
+        back = restarted(world.system, "template")
+        os.kill(template.process.pid, signal.SIGKILL)
+        assert back.wait(20)
+
+    assert world.ask("template", GetTemplate(patience=30), 35).template is not None
+    assert_nothing_is_set_aside(world.system)
+
+
+def test_however_often_a_host_is_killed_it_is_back_in_the_middle_of_calls_and_no_message_is_blamed(
+    world: World, account: str
+) -> None:
+    name = start(world, account)
+    list_open = CallHost(method="open_connectors", timeout=20)
+
+    for _ in range(KILLS):
+        world.ask(name, list_open)
+        pid = world.ask(name, GetHost()).pid
+        assert pid is not None
+        back = restarted(world.system, name)
+        # Stopped first, so that there are calls without an answer when it dies.
+        os.kill(pid, signal.SIGSTOP)
+        calls = [asyncio.run_coroutine_threadsafe(ask(world, name, list_open), world.loop) for _ in range(3)]
+        os.kill(pid, signal.SIGKILL)
+        for call in calls:
+            call.result(25)
+        assert back.wait(20)
+
+    world.ask(name, list_open)
+    assert_nothing_is_set_aside(world.system)
+    stop(world, name)
+
+
+def test_however_often_an_account_s_host_is_killed_its_connector_trades_again(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    address = world.connect(account, exchange.key())
+
+    for _ in range(KILLS):
+        back = restarted(world.system, address)
+        world.signal_host(account)
+        assert back.wait(20)
+        world.wait_until_ready(address)
+
+    assert world.place(account).state == "open"
+    assert_nothing_is_set_aside(world.system)
+
+
+async def ask(world: World, address: str, call: CallHost) -> object:
+    """Ask, be it answered or not."""
+    try:
+        return await world.system.ask(address, call, timeout=22)
+    except (Refusal, ActorCrashed) as trouble:
+        return trouble
 
 
 def test_a_host_that_says_nothing_is_killed_and_replaced(

@@ -7,6 +7,7 @@ import orjson
 from aviary.actors.messages.bots import FindBot, StartBot, StopBot
 from aviary.actors.messages.broker import GetBroker
 from bot_world import BROKEN, World, key_of, processes_in, quotes
+from poison import KILLS, assert_nothing_is_set_aside
 
 FIRST = (quotes(), quotes("sandbox_perpetual", id="futures"))
 """Two orders a side on each market."""
@@ -50,6 +51,19 @@ def test_killed_in_the_middle_of_placing_orders_it_leaves_none_behind(world: Wor
     assert left == theirs
     world.ask("bot-registry", StopBot(bot_name="neighbour", async_backend=False), 60)
     assert not world.open_orders("sandboxbusy")
+
+
+def test_however_often_a_bot_is_killed_it_is_back_and_no_message_is_blamed(world: World) -> None:
+    world.have("first", *FIRST)
+
+    for _ in range(KILLS):
+        pid = world.wait_until("first", lambda s: s.state == "running").pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        world.wait_until("first", lambda s, pid=pid: s.pid not in {None, pid} and s.state == "running")
+
+    world.wait_for_orders(8, key_of("first"))
+    assert_nothing_is_set_aside(world.system)
 
 
 def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:

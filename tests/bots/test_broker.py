@@ -13,6 +13,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from aviary.actors import broker as broker_module
+from aviary.actors import mqtt_link
 from aviary.actors.broker import Broker
 from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, Refusal, Unavailable
 from aviary.actors.core.system import System
@@ -25,6 +26,7 @@ from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from bot_world import processes_in
 from paho.mqtt.enums import CallbackAPIVersion
+from poison import KILLS, assert_nothing_is_set_aside
 from pydantic import SecretStr
 
 QUICK = Backoff(first=0.1, cap=1.0)
@@ -150,6 +152,59 @@ async def test_a_broker_is_kept_private_adopted_and_replaced_when_killed(desk: D
     assert (await desk.until(called))["echo"] == {"number": 2}
     answers = await asyncio.gather(*(asyncio.to_thread(desk.call, number) for number in range(20)))
     assert [answer["echo"]["number"] for answer in answers] == list(range(20))
+
+
+async def test_however_often_a_broker_is_killed_it_and_the_link_are_back_and_no_message_is_blamed(
+    desk: Desk,
+) -> None:
+    info = await asyncio.to_thread(desk.start)
+    await asyncio.to_thread(desk.add_bot, info)
+    pid = info.pid
+
+    async def replaced() -> int | None:
+        found = await desk.system.ask("broker/server", GetBroker(), timeout=20)
+        return None if found.pid == pid else found.pid
+
+    async def called() -> Any:
+        call = CallBot(bot="echo", command="status", data={"number": pid}, timeout=10)
+        return await desk.system.ask("broker/link", call, timeout=12)
+
+    for _ in range(KILLS):
+        await asyncio.to_thread(desk.call, 1)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        pid = await desk.until(replaced)
+        assert (await desk.until(called))["echo"] == {"number": pid}
+
+    assert (await asyncio.to_thread(desk.info)).port == info.port
+    assert_nothing_is_set_aside(desk.system)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_link_whose_library_fails_is_made_anew_and_no_message_is_blamed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = await asyncio.to_thread(desk.start)
+    await asyncio.to_thread(desk.add_bot, info)
+    parse, left = mqtt_link.parse, [KILLS]
+
+    def failing(payload: bytes) -> dict[str, Any] | None:
+        if left[0] > 0:
+            left[0] -= 1
+            raise MemoryError
+        return parse(payload)
+
+    monkeypatch.setattr(mqtt_link, "parse", failing)
+
+    async def called() -> Any:
+        call = CallBot(bot="echo", command="status", data={"number": 1}, timeout=5)
+        return left[0] == 0 and await desk.system.ask("broker/link", call, timeout=7)
+
+    assert (await desk.until(called))["echo"] == {"number": 1}
+    cell = desk.system.cell("broker/link")
+    assert cell is not None
+    assert cell.restarts >= KILLS
+    assert_nothing_is_set_aside(desk.system)
 
 
 async def test_a_broker_that_hangs_is_replaced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 """A feed: what it publishes and answers, how it tells old data from new, and how it comes back."""
 
 import pytest
+from aviary.actors.core.events import TOPIC as TOPIC_OF_ALL
+from aviary.actors.core.events import topic_of
 from aviary.actors.core.refusal import Invalid, Stale, Unavailable
 from aviary.actors.feed import DataArrived, HostEnded
 from aviary.actors.messages.feeds import GetFeed, GetFeedHistory
-from feed_world import BOOK, CANDLES, TICKER, TRADES, World
+from feed_world import BOOK, CANDLES, HOST, TICKER, TRADES, World
 
 TOPIC = f"feed/{BOOK.path}"
 ALARM = f"stale/{BOOK.name}"
@@ -171,6 +173,14 @@ def test_a_feed_moves_to_the_host_that_replaces_its_own(world: World, times: int
     world.say_book()
     assert world.heard(BOOK)[-2:] == ["gap", "update"]
     assert world.heard(BOOK).count("update") == 2
+
+
+def test_what_happens_elsewhere_in_the_kernel_is_not_told_to_any_feed(world: World) -> None:
+    world.open(BOOK)
+    world.open(TICKER)
+
+    assert not world.system.bus.has_subscribers(TOPIC_OF_ALL)
+    assert world.system.bus.has_subscribers(topic_of(HOST))
 
 
 def test_candles_tell_of_a_gap_when_the_candles_in_it_are_there(world: World) -> None:

@@ -1,10 +1,12 @@
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aviary.actors.core.refusal import ActorCrashed
 from aviary.actors.core.system import System
 from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import find_daemon
@@ -12,6 +14,8 @@ from aviary.actors.sandbox_exchange import SandboxExchange
 from aviary.supervisors.backoff import FEED
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from aviary.supervisors.tree import ROOT_INTENSITY, ROOT_PERIOD
+from poison import KILLS, assert_nothing_is_set_aside
 
 
 class Stage:
@@ -19,10 +23,9 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.system = System.live()
-        keeper = ChildSpec(
-            "sandbox", lambda: SandboxExchange(folder, folder / "log", 0, 1), backoff=FEED
-        )
-        self._tree = Tree(self.system, SupervisorSpec(park=True, children=(keeper,)))
+        keeper = ChildSpec("sandbox", lambda: SandboxExchange(folder, folder / "log", 0, 1), backoff=FEED)
+        spec = SupervisorSpec(park=True, intensity=ROOT_INTENSITY, period=ROOT_PERIOD, children=(keeper,))
+        self._tree = Tree(self.system, spec)
 
     async def start(self) -> None:
         await self._on_kernel(self._tree.start())
@@ -62,6 +65,25 @@ async def test_an_exchange_that_dies_is_back_at_the_same_place(folder: Path) -> 
         while after.pid == before.pid:
             after = await stage.where()
     assert after.url == before.url
+    await stage.stop()
+
+
+async def test_it_is_back_however_often_it_is_killed_and_nothing_is_set_aside(folder: Path) -> None:
+    stage = Stage(folder)
+    await stage.start()
+    now = await stage.where()
+
+    for _ in range(KILLS):
+        before = now
+        os.kill(before.pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while now.pid == before.pid:
+                with contextlib.suppress(ActorCrashed):
+                    now = await stage.where()
+                await asyncio.sleep(0.05)
+        assert now.url == before.url
+
+    assert_nothing_is_set_aside(stage.system)
     await stage.stop()
 
 
