@@ -99,7 +99,9 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
     else:
         return None
     found: list[OpenOrder] = []
-    for pair in connector.trading_pairs:
+    # A pair that the exchange does not list has no orders, and must not hide those of the others.
+    listed = set((await connector.trading_pair_symbol_map()).values())
+    for pair in listed.intersection(connector.trading_pairs):
         symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)
         async with asyncio.timeout(REQUEST_TIMEOUT):
             answer = await connector._api_get(

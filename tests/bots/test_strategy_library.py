@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from aviary.actors.core.refusal import Invalid, NotFound
+from aviary.actors.core.refusal import Invalid, NotFound, Refusal
 from aviary.actors.messages.bots import DeployBot, GetBotConfigs, ListRuns, UpdateBotConfig
 from aviary.actors.messages.strategies import (
     DeleteConfig,
@@ -17,10 +17,11 @@ from aviary.actors.messages.strategies import (
     ListScripts,
     SaveConfig,
     SaveController,
+    SaveScript,
     SourceUpload,
     ValidateControllerConfig,
 )
-from bot_world import World
+from bot_world import World, quotes
 from pydantic import ValidationError
 
 LIBRARY = "strategy-library"
@@ -98,26 +99,66 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
 
 
 def test_configurations_are_saved_listed_and_deleted(world: World) -> None:
-    ask(world, SaveConfig(kind="controller", config_name="mine", config={"controller_name": "pmm_simple"}))
-    assert ask(world, GetConfig(kind="controller", config_name="mine")) == {
-        "controller_name": "pmm_simple",
-        "id": "mine",
-    }
+    config = {"controller_name": "pmm_simple", "controller_type": "market_making"}
+    ask(world, SaveConfig(kind="controller", config_name="mine", config=config))
+    assert ask(world, GetConfig(kind="controller", config_name="mine")) == {**config, "id": "mine"}
     assert "mine" in [config["id"] for config in ask(world, ListConfigs(kind="controller"))]
     ask(world, DeleteConfig(kind="controller", config_name="mine"))
     with pytest.raises(NotFound, match="Configuration 'mine' not found"):
         ask(world, DeleteConfig(kind="controller", config_name="mine"))
 
 
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"controller_name": "nosuch"}, "nosuch"),
+        ({"controller_name": ["x"]}, "controller_name"),
+        ({"controller_name": "__init__"}, "__init__"),
+        ({"controller_type": "nosuch"}, "controller_type"),
+        ({"controller_type": {}}, "controller_type"),
+        ({"buy_spreads": "abc"}, "buy_spreads"),
+        ({"stop_loss": "much"}, "stop_loss"),
+        ({"no_such_field": 5}, "no_such_field"),
+        ({"leverage": 0}, "leverage"),
+        ({"leverage": 126}, "leverage"),
+        ({"total_amount_quote": -5}, "total_amount_quote"),
+        ({"total_amount_quote": "NaN"}, "total_amount_quote"),
+        ({"markets": {"sandbox": ["BTC-USDT"]}}, "markets"),
+        ({"id": 7}, "id"),
+        ({"leverage": 10**30}, "leverage"),
+    ],
+)
+def test_a_configuration_that_no_bot_could_run_is_not_saved(
+    world: World, change: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(Refusal, match=word):
+        ask(world, SaveConfig(kind="controller", config_name="unsaved", config=quotes(**change)))
+
+    with pytest.raises(NotFound):
+        ask(world, GetConfig(kind="controller", config_name="unsaved"))
+
+
+@pytest.mark.parametrize("name", ["__init__", "__main__", "class", "None"])
+def test_names_that_mean_something_to_python_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        SaveController(controller_type="generic", controller_name=name, source=SourceUpload(content="x = 1"))
+    with pytest.raises(ValidationError, match=name):
+        SaveScript(script_name=name, source=SourceUpload(content="x = 1"))
+
+
 def test_a_deployment_without_keys_or_account_or_configuration_is_refused_and_leaves_nothing(world: World) -> None:
     def deploy(**fields: Any) -> Any:
         return world.ask("bot-registry", DeployBot(instance_name="nobody", **fields))
 
-    kraken = {"connector_name": "kraken", "controller_type": "market_making", "controller_name": "pmm_simple"}
-    ask(world, SaveConfig(kind="controller", config_name="elsewhere", config=kraken))
-    ask(world, SaveConfig(kind="controller", config_name="empty", config={}))
-    unknown = {"controller_type": "generic", "controller_name": "nosuch"}
-    ask(world, SaveConfig(kind="controller", config_name="unknown", config=unknown))
+    kraken = {
+        "id": "elsewhere",
+        "connector_name": "kraken",
+        "controller_type": "market_making",
+        "controller_name": "pmm_simple",
+    }
+    world.put_config("elsewhere", kraken)
+    world.put_config("empty", {"id": "empty"})
+    world.put_config("unknown", {"controller_type": "generic", "controller_name": "nosuch"})
     with pytest.raises(Invalid, match="'empty' names no controller"):
         deploy(controllers_config=("empty",), credentials_profile="desk")
     with pytest.raises(NotFound, match="Controller 'nosuch' not found in 'generic'"):
