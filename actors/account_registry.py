@@ -87,6 +87,8 @@ class AccountRegistry(AsyncActor):
     `credentials` is the folder with one folder an account, laid out as the released server's.
     """
 
+    keeps_nothing = True
+
     def __init__(
         self, credentials: Path, password: SecretStr, family: Family, database: Address = "database"
     ) -> None:

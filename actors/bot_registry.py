@@ -49,6 +49,8 @@ BRING_UP_TIMEOUT = 60.0
 class BotRegistry(AsyncActor):
     """Knows every bot. What one bot is asked to do is done in order; different bots don't wait for each other."""
 
+    keeps_nothing = True
+
     def __init__(self, family: BotFamily, store: BotStore, folders: BotFolders, strategies: StrategyFiles) -> None:
         super().__init__()
         self._family = family

@@ -44,6 +44,8 @@ PRICES_AT_ONCE = 50
 class Catalogue(AsyncActor):
     """Answers from memory what does not change, and asks the host for the rest."""
 
+    keeps_nothing = True
+
     def __init__(self, host: Address = "market/host") -> None:
         super().__init__()
         self._host = host

@@ -77,7 +77,7 @@ class Ledger:
             **more,
         )
         self._events.append(event)
-        level = logging.ERROR if kind in {"crash", "hung", "parked", "escalation", "poison"} else logging.DEBUG
+        level = logging.ERROR if kind in {"crash", "hung", "failed_request", "parked", "escalation", "poison"} else logging.DEBUG
         log.log(level, "%s %s#%d %s", kind, address, incarnation, reason)
         self._bus.publish(TOPIC, event)
 

@@ -74,6 +74,8 @@ class Life:
         self.handling_since = 0.0
         self.deferred: dict[asyncio.Task[object], tuple[Envelope, float]] = {}
         """The answers it owes, each with the monotonic time since when."""
+        self.dropped: set[asyncio.Task[object]] = set()
+        """Those of them that took too long, and whose asker has been told."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop it runs on, if it does."""
         self.main: asyncio.Task[None] | None = None
@@ -131,6 +133,43 @@ class Life:
         if self.end(reason, envelope):
             detail = "".join(traceback.format_exception(error))
             self.system.endings.crashed(self, reason, detail, envelope)
+
+    def spares(self, error: BaseException, envelope: Envelope) -> bool:
+        """Whether `error` is the trouble of one request alone: its asker is told, and this life goes on."""
+        if not (self.alive and self.actor.keeps_nothing and isinstance(error, Exception)) or envelope.reply is None:
+            return False
+        if isinstance(error, ActorCrashed):
+            # Somebody else's crash, which is in the journal already.
+            envelope.refuse(error)
+        else:
+            self._fail_request(envelope, one_line(error), "".join(traceback.format_exception(error)))
+        return True
+
+    def drop(self, envelope: Envelope, seconds: float) -> bool:
+        """Whether an owed answer that takes too long is given up alone; called on the kernel's loop."""
+        owed = next((task for task, (other, _) in tuple(self.deferred.items()) if other is envelope), None)
+        if owed is None or self.loop is None or envelope.reply is None or not self.actor.keeps_nothing:
+            return False
+        if owed not in self.dropped:
+            self.dropped.add(owed)
+            self._fail_request(envelope, f"no answer after {seconds:.1f} s", "")
+            call_on(self.loop, owed.cancel)
+        return True
+
+    def _fail_request(self, envelope: Envelope, why: str, detail: str) -> None:
+        ledger, kind = self.system.ledger, type(envelope.message).__name__
+        crash_id = ledger.new_id("failure")
+        ledger.record_of(
+            "failed_request",
+            self.cell,
+            incarnation=self.number,
+            reason=why,
+            crash_id=crash_id,
+            message_kind=kind,
+            detail=detail,
+        )
+        ledger.dead_letter(self.cell.address, envelope, f"it failed ({crash_id})")
+        envelope.refuse(ActorCrashed(self.cell.address, crash_id))
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""

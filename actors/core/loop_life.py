@@ -137,7 +137,8 @@ class LoopLife:
         except Fenced:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit and CancelledError must not spread
-            life.crash(error, "receive", envelope)
+            if not life.spares(error, envelope):
+                life.crash(error, "receive", envelope)
         else:
             if isinstance(result, Deferred):
                 if life.is_handled():
@@ -170,7 +171,9 @@ class LoopLife:
         life = self._life
         envelope, _ = life.deferred.pop(task)
         if task.cancelled():
-            if life.alive:
+            if task in life.dropped:
+                life.dropped.discard(task)
+            elif life.alive:
                 life.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
             return
         error = task.exception()
@@ -181,7 +184,7 @@ class LoopLife:
             life.survived(envelope)
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
-        else:
+        elif not life.spares(error, envelope):
             life.crash(error, "receive", envelope)
         self._wake_to_finish()
 

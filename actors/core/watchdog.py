@@ -68,7 +68,7 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
             if limit is None or now - since <= limit:
                 continue
             seconds = now - since - sum(paused for at, paused in pauses if at > since)
-            if seconds > limit:
+            if seconds > limit and (envelope is handling or not life.drop(envelope, seconds)):
                 system.endings.hang(life, envelope, seconds)
                 break
 
