@@ -225,6 +225,8 @@ class BotActor(AsyncActor):
         payload = spoken.payload
         match spoken.kind:
             case "performance":
+                # Scripts publish what they like.
+                payload = {name: report for name, report in payload.items() if isinstance(report, dict)}
                 # A stopping strategy sends one last message without figures; the last figures stay.
                 if any(payload.values()):
                     self._performance = payload

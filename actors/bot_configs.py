@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal
+from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal, Unavailable
 from aviary.actors.messages.bots import (
     BotStatus,
     ChangeRefused,
@@ -16,11 +16,11 @@ from aviary.actors.messages.bots import (
     UpdateBotConfig,
     UpdateStrategy,
 )
-from aviary.actors.messages.strategies import INSPECTION_LIMIT, CheckConfig, CheckedConfig, WrongConfig
+from aviary.actors.messages.strategies import CheckConfig, CheckedConfig, WrongConfig
 from aviary.actors.strategy_files import read_yaml, write_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
     from pathlib import Path
 
     from aviary.actors.bot_access import KnownBots
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 LIBRARY = "strategy-library"
 
-CHECK_TIMEOUT = INSPECTION_LIMIT - 10.0
+CHECK_TIMEOUT = 80.0
+"""Seconds for finding out whether a change is good, for all bots that it concerns."""
 
 CONFIRMATION_TIMEOUT = 8.0
 """Seconds that a running bot has to take a change over: it looks every second."""
@@ -92,7 +93,7 @@ class BotConfigs:
         async with self._bots.lock(name):
             bot = await self._bots.must_exist(name)
             stem = await asyncio.to_thread(self._stem, name, message.controller)
-            change = await self._checked(bot, stem, message.changes)
+            change = await _in_time(self._checked(bot, stem, message.changes))
             told = await self._carry_out(bot, stem, change)
         return {"message": f"Controller configuration for bot '{name}' updated successfully", **told}
 
@@ -105,17 +106,20 @@ class BotConfigs:
         saved = self._strategies.config_path("controller", stem)
         bots = await self._bots.fetch(lambda r: r.bots.list())
         users = [bot for bot in bots if await asyncio.to_thread(self._folders.config(bot.name, stem).exists)]
-        changed = [(bot, await self._checked(bot, stem, message.changes)) for bot in users]
-        if await asyncio.to_thread(saved.exists):
-            values = await asyncio.to_thread(read_yaml, saved, missing)
-            library = await self._ask(CheckConfig(kind="controller", config=_changed(values, message.changes)))
-            await asyncio.to_thread(write_yaml, saved, library.config)
-        elif not changed:
+        if not users and not await asyncio.to_thread(saved.exists):
             raise NotFound(missing)
-        told = {}
-        for bot, change in changed:
+        changes, library = await _in_time(self._check_all(users, stem, saved, message.changes))
+        if library is not None:
+            await asyncio.to_thread(write_yaml, saved, library.config)
+
+        async def carry_out(bot: Bot, change: _Change) -> dict[str, Any]:
             async with self._bots.lock(bot.name):
-                told[bot.name] = await self._carry_out(bot, stem, change)
+                return await self._carry_out(bot, stem, change)
+
+        answers = await asyncio.gather(
+            *(carry_out(bot, change) for bot, change in zip(users, changes, strict=True))
+        )
+        told = {bot.name: answer for bot, answer in zip(users, answers, strict=True)}
         return {
             "message": f"Configuration '{stem}' updated successfully",
             "bots": list(told),
@@ -123,6 +127,16 @@ class BotConfigs:
         }
 
     # Checking
+
+    async def _check_all(
+        self, users: list[Bot], stem: str, saved: Path, changes: dict[str, Any]
+    ) -> tuple[list[_Change], CheckedConfig | None]:
+        """What a change comes to for every bot, and for the saved configuration if there is one."""
+        checked = [await self._checked(bot, stem, changes) for bot in users]
+        if not await asyncio.to_thread(saved.exists):
+            return checked, None
+        values = await asyncio.to_thread(read_yaml, saved, stem)
+        return checked, await self._ask(CheckConfig(kind="controller", config=_changed(values, changes)))
 
     def _stem(self, name: str, controller: str | None) -> str:
         """The configuration that is meant; it exists."""
@@ -218,6 +232,14 @@ class BotConfigs:
 
     def _controllers_of(self, name: str) -> Path:
         return self._folders.of(name) / "conf" / "controllers"
+
+
+async def _in_time[R](work: Awaitable[R]) -> R:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            return await work
+    except TimeoutError:
+        raise Unavailable(f"the change could not be checked within {CHECK_TIMEOUT:g} s", 10.0) from None
 
 
 class _Change:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aviary.actors.bot_folder import needed_credentials
 from aviary.actors.bot_store import Bot, BotRun
-from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Refusal
+from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Refusal, Unavailable
 from aviary.actors.messages.bots import DeployBot, DeployControllers, DeployScript
-from aviary.actors.messages.strategies import INSPECTION_LIMIT, CheckConfig, CheckedConfig, StrategyKind
+from aviary.actors.messages.strategies import CheckConfig, CheckedConfig, StrategyKind
 
 if TYPE_CHECKING:
     from aviary.actors.bot_access import KnownBots
@@ -27,8 +27,11 @@ LOADER = "v2_with_controllers"
 
 LIBRARY = "strategy-library"
 
-CHECK_TIMEOUT = INSPECTION_LIMIT - 10.0
-"""Seconds a deployment waits for the check of one configuration."""
+CHECK_TIMEOUT = 60.0
+"""Seconds a deployment waits for the checks of its configurations."""
+
+CHECKS_AT_ONCE = 2
+"""As many as there are inspections at once: what waits is not begun."""
 
 
 class Deployments:
@@ -208,9 +211,18 @@ class Deployments:
 
         `Invalid` for what could not run, while nothing has been made yet.
         """
-        checked = await asyncio.gather(
-            *(self._check_one("controller", file, values, account) for file, values in configs.items())
-        )
+        turn = asyncio.Semaphore(CHECKS_AT_ONCE)
+
+        async def check(file: str, values: dict[str, Any]) -> CheckedConfig:
+            async with turn:
+                return await self._check_one("controller", file, values, account)
+
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                checked = await asyncio.gather(*(check(file, values) for file, values in configs.items()))
+        except TimeoutError:
+            detail = f"{len(configs)} configurations could not be checked within {CHECK_TIMEOUT:g} s"
+            raise Unavailable(detail, retry_after=10.0) from None
         warnings = [
             f"{file}: {warning}" for file, one in zip(configs, checked, strict=True) for warning in one.warnings
         ]

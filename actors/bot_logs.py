@@ -25,7 +25,9 @@ class BotLogs:
         lines = self._errors if _level(entry) >= ERROR else self._others
         key = _key(entry)
         known = lines.pop(key, None)
-        lines[key] = {**entry, "count": entry.get("count", 1) + (0 if known is None else known["count"])}
+        count = entry.get("count")
+        again = count if isinstance(count, int) else 1
+        lines[key] = {**entry, "count": again + (0 if known is None else known["count"])}
         if len(lines) > self._kept:
             lines.popitem(last=False)
 

@@ -33,6 +33,9 @@ SHOWN = 12
 MAX_LEVERAGE = 125
 """As the trading routes take it."""
 
+TOO_MUCH = Decimal(10) ** 18
+"""As for the amounts of orders."""
+
 PAPER = "_paper_trade"
 
 
@@ -155,8 +158,10 @@ def _check_numbers(numbers: dict[str, str]) -> None:
         number = Decimal(text)
         if field == "leverage" and not 1 <= number <= MAX_LEVERAGE:
             raise Unserved(f"{field}: {text} is not between 1 and {MAX_LEVERAGE}", field)
-        if field != "leverage" and not (number.is_finite() and number > 0):
-            raise Unserved(f"{field}: {text} is no amount above 0", field)
+        # Of other amounts, zero may well mean that there is no limit.
+        least = Decimal("1e-18") if field == "total_amount_quote" else Decimal(0)
+        if field != "leverage" and not (number.is_finite() and least <= number < TOO_MUCH):
+            raise Unserved(f"{field}: {text} is no amount that anybody trades", field)
 
 
 def _check_keys(values: dict[str, Any], markets: Iterable[str], account: str, held: Collection[str]) -> None:

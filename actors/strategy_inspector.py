@@ -21,10 +21,20 @@ INSPECTION_TIMEOUT = 30.0
 
 INSPECTIONS_AT_ONCE = 2
 
+TURN_PATIENCE = 20.0
+"""Seconds that an inspection waits for its turn."""
+
+HUNG_FOR = 60.0
+"""Seconds for which code that hung is not imported again, unless it was changed: others wait for their turn."""
+
 ENTRY = "aviary.actors.engine.strategy_inspection:main"
 
 CODE = ("controllers", "scripts")
 """The folders with code, of the library and of each bot."""
+
+
+class _Hung(Exception):
+    """Somebody's code does not come to an end."""
 
 
 class Inspector:
@@ -33,6 +43,8 @@ class Inspector:
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
         self._turn = asyncio.Semaphore(INSPECTIONS_AT_ONCE)
+        self._hung: dict[tuple[Path, int], float] = {}
+        """Files with the moment of their last change, and until when they are left alone; seconds of the loop."""
 
     async def fields(self, code: Path, module: str, missing: str) -> dict[str, Any]:
         """The fields of the module's configuration. `NotFound(missing)`; `Invalid` for what can't be imported."""
@@ -58,16 +70,36 @@ class Inspector:
         self, code: Path, module: str, missing: str, given: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
         source = code.joinpath(*module.split(".")).with_suffix(".py")
-        if not await asyncio.to_thread(source.exists):
+        version = await asyncio.to_thread(_version, source)
+        if version is None:
             raise NotFound(missing)
-        async with self._turn:
+        now = asyncio.get_running_loop().time()
+        self._hung = {hung: until for hung, until in self._hung.items() if until > now}
+        if version in self._hung:
+            raise Unavailable(f"{module} did not finish its import", retry_after=self._hung[version] - now)
+        await self._wait_for_turn(module)
+        try:
             with tempfile.TemporaryDirectory(prefix="aviary-inspection-") as place:
                 answer = await self._answer(Path(place), code, module, given)
+        except _Hung:
+            self._hung[version] = asyncio.get_running_loop().time() + HUNG_FOR
+            raise Unavailable(f"{module} did not finish its import", retry_after=HUNG_FOR) from None
+        finally:
+            self._turn.release()
         if answer.get("missing"):
             raise NotFound(missing)
         if "broken" in answer:
             raise Invalid(f"{module} can't be imported: {answer['broken']}")
         return answer
+
+    async def _wait_for_turn(self, module: str) -> None:
+        try:
+            async with asyncio.timeout(TURN_PATIENCE):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"{module} could not be looked into: too many others are", retry_after=10.0
+            ) from None
 
     async def _answer(
         self, folder: Path, code: Path, module: str, given: dict[str, dict[str, Any]]
@@ -84,7 +116,7 @@ class Inspector:
             async with asyncio.timeout(INSPECTION_TIMEOUT):
                 await process.exited()
         except TimeoutError:
-            raise Unavailable(f"{module} did not finish its import", retry_after=60.0) from None
+            raise _Hung from None
         finally:
             process.kill()
         try:
@@ -92,3 +124,11 @@ class Inspector:
         except FileNotFoundError:
             raise Invalid(f"{module} ends the process that imports it") from None
         return answer
+
+
+def _version(source: Path) -> tuple[Path, int] | None:
+    """A file and the moment of its last change; `None` if there is none."""
+    try:
+        return source, source.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import Invalid, NotFound
 from aviary.actors.messages.strategies import (
+    IDENTIFIER,
     CheckConfig,
     CheckedConfig,
     Confirmation,
@@ -42,8 +44,13 @@ OUR_NOTES = ("_config_name", "_applies_at_next_start")
 """What we add to the configurations of bots when they are read, and clients send back."""
 
 
+_IDENTIFIER = re.compile(IDENTIFIER)
+
+
 class StrategyLibrary(AsyncActor):
     """Keeps the files, and has strategies looked into by processes that may crash or hang."""
+
+    keeps_nothing = True
 
     def __init__(self, bots: Path, launch: Launch) -> None:
         super().__init__()
@@ -154,18 +161,18 @@ class StrategyLibrary(AsyncActor):
         config = message.config
         if message.kind == "script":
             file = str(config.get("script_file_name", "")).removesuffix(".py")
-            if not file.isidentifier():
+            if not _IDENTIFIER.fullmatch(file):
                 raise Invalid("script_file_name: it names no script", "script_file_name")
-            return await self._checked(f"scripts.{file}", f"Script '{file}' not found", message)
+            missing = f"Script configuration class for '{file}' not found"
+            return await self._checked(f"scripts.{file}", missing, message)
         kind, name = config.get("controller_type"), str(config.get("controller_name", ""))
         if kind not in CONTROLLER_TYPES:
             told = ", ".join(CONTROLLER_TYPES)
             raise Invalid(f"controller_type: {kind!r:.100} is none of {told}", "controller_type")
-        if not name.isidentifier():
+        if not _IDENTIFIER.fullmatch(name):
             raise Invalid("controller_name: it names no controller", "controller_name")
-        return await self._checked(
-            f"controllers.{kind}.{name}", f"Controller '{name}' not found in '{kind}'", message
-        )
+        missing = f"Controller configuration class for '{name}' not found"
+        return await self._checked(f"controllers.{kind}.{name}", missing, message)
 
     async def _checked(self, module: str, missing: str, message: CheckConfig) -> CheckedConfig:
         code = self._bots if message.bot is None else self._bots / "instances" / message.bot
@@ -175,7 +182,7 @@ class StrategyLibrary(AsyncActor):
         warnings = [f"{name} was left out: this version has no such field" for name in examined["dropped"]]
         warnings += await self._world.check(values, examined, keys)
         if examined["unclear"] is not None:
-            warnings.append(f"the candles it needs could not be found out: {examined['unclear']}")
+            warnings.append(f"what it needs could not all be found out: {examined['unclear']}")
         return CheckedConfig(
             config={name: value for name, value in values.items() if name not in examined["dropped"]},
             fields=frozenset(examined["fields"]),

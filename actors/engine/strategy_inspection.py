@@ -24,6 +24,20 @@ LEFTOVERS: dict[str, tuple[Any, ...] | None] = {"candles_config": EMPTY, "market
 `None`: any value."""
 
 
+SURE = (
+    SyntaxError,
+    ImportError,
+    NameError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+)
+"""Errors of code that come again in a bot. Others may be due to this place, which has no broker, for one."""
+
+
 def main(spec: dict[str, Any]) -> int:
     """Answer into the file `answer`: fields, or what became of a configuration.
 
@@ -44,7 +58,9 @@ def main(spec: dict[str, Any]) -> int:
             {"missing": True} if error.name == spec["module"] else {"broken": f"{type(error).__name__}: {error}"}
         )
     except Exception as error:  # noqa: BLE001 - anything may be wrong in somebody's code; it is told
-        answer = {"broken": f"{type(error).__name__}: {error}"}
+        words = f"{type(error).__name__}: {error}"
+        sure = spec.get("values") is None or isinstance(error, SURE)
+        answer = {"broken": words} if sure else _unclear(spec, words)
     Path(spec["answer"]).write_text(json.dumps(answer, default=str), encoding="utf-8")
     return EXIT_ANSWERED
 
@@ -90,14 +106,14 @@ def _model(module: Any) -> Any:
 
 
 def _examined(module: Any, model: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    values = yaml.safe_load(Path(spec["values"]).read_text(encoding="utf-8"))
+    values = _read(spec["values"])
     values, dropped = _without_leftovers(model, values)
     config, problem = _made(model, values)
     if problem is not None:
         return problem
     try:
         markets = _markets(module, config)
-    except Exception as error:  # noqa: BLE001 - somebody's code; hummingbot calls it at every start
+    except SURE as error:
         return {"invalid": f"its markets can't be told: {type(error).__name__}: {error}", "wrong": []}
     candles, unclear = _candles(config)
     if isinstance(unclear, ValueError):
@@ -114,6 +130,29 @@ def _examined(module: Any, model: Any, spec: dict[str, Any]) -> dict[str, Any]:
         "orders": _orders(config),
         "unclear": None if unclear is None else f"{type(unclear).__name__}: {unclear}",
     }
+
+
+def _unclear(spec: dict[str, Any], words: str) -> dict[str, Any]:
+    """What is known of a configuration whose class could not be had here."""
+    values = _read(spec["values"])
+    before = {} if spec.get("before") is None else _read(spec["before"])
+    return {
+        "values": values,
+        "dropped": [],
+        "updatable": [],
+        "fields": list(values),
+        "changed": [name for name in values if values[name] != before.get(name)],
+        "markets": {},
+        "candles": [],
+        "numbers": {},
+        "orders": {},
+        "unclear": words,
+    }
+
+
+def _read(path: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return values
 
 
 def _without_leftovers(model: Any, values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -166,8 +205,7 @@ def _changed(model: Any, config: Any, before: str | None) -> list[str]:
     """The fields whose value, as the class understands it, is another than before."""
     if before is None:
         return []
-    old = yaml.safe_load(Path(before).read_text(encoding="utf-8"))
-    old, _ = _without_leftovers(model, old)
+    old, _ = _without_leftovers(model, _read(before))
     was, problem = _made(model, old)
     names = list(model.model_fields)
     if problem is not None:

@@ -16,9 +16,9 @@ def _not_special(name: str) -> str:
 
 type ControllerType = Literal["directional_trading", "market_making", "generic"]
 
-type Identifier = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$"), AfterValidator(_not_special)
-]
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
+
+type Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$"), AfterValidator(_not_special)]
 """A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
 
 type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]

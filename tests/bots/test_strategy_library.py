@@ -1,9 +1,11 @@
 """The library of controllers, scripts and configurations, with real inspections in processes of their own."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from aviary.actors.core.refusal import Invalid, NotFound, Refusal
+from aviary.actors import strategy_inspector
+from aviary.actors.core.refusal import Invalid, NotFound, Refusal, Unavailable
 from aviary.actors.messages.bots import DeployBot, GetBotConfigs, ListRuns, UpdateBotConfig
 from aviary.actors.messages.strategies import (
     DeleteConfig,
@@ -19,6 +21,7 @@ from aviary.actors.messages.strategies import (
     SaveController,
     SaveScript,
     SourceUpload,
+    StrategyKind,
     ValidateControllerConfig,
 )
 from bot_world import World, quotes
@@ -76,6 +79,52 @@ def test_code_that_kills_whoever_imports_it_kills_only_its_inspection(world: Wor
     ask(world, DeleteController(controller_type="generic", controller_name="evil"))
     with pytest.raises(NotFound, match="not found in 'generic'"):
         ask(world, GetController(controller_type="generic", controller_name="evil"))
+
+
+def test_code_that_never_ends_keeps_nobody_else_from_an_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategy_inspector, "INSPECTION_TIMEOUT", 3.0)
+    endless = SourceUpload(content="while True:\n    pass\n")
+    for number in range(3):
+        save = SaveController(controller_type="generic", controller_name=f"endless_{number}", source=endless)
+        ask(world, save)
+
+    async def many() -> list[Any]:
+        questions = [
+            GetControllerTemplate(controller_type="generic", controller_name=f"endless_{number % 3}")
+            for number in range(12)
+        ]
+        good = GetControllerTemplate(controller_type="market_making", controller_name="pmm_simple")
+        asked = (world.system.ask(LIBRARY, one, timeout=60) for one in (*questions, good))
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    *hung, good = world.run(many(), 90)
+
+    assert all(isinstance(one, Unavailable) for one in hung), hung
+    assert "id" in good
+    cell = world.system.cell(LIBRARY)
+    assert cell is not None
+    assert (cell.incarnation, cell.poison) == (1, {})
+    for number in range(3):
+        ask(world, DeleteController(controller_type="generic", controller_name=f"endless_{number}"))
+
+
+@pytest.mark.parametrize("field", ["controller_name", "controller_type", "script_file_name"])
+@pytest.mark.parametrize(
+    "value", ["x" * 300, "a\0b", "../x", "a/b", "", ["x"], {"a": 1}, 7, None, "class", "__init__"]
+)
+def test_names_of_code_that_are_none_are_refused(world: World, field: str, value: Any) -> None:
+    base = {"controller_type": "market_making", "controller_name": "pmm_simple", "id": "x"}
+    kind: StrategyKind = "script" if field == "script_file_name" else "controller"
+    config = {field: value} if kind == "script" else {**base, field: value}
+
+    with pytest.raises(Refusal):
+        ask(world, SaveConfig(kind=kind, config_name="odd", config=config))
+    world.put_config("odd-code", config, kind)
+    deploy = {"controller": "odd-code"} if kind == "controller" else {"script_config": "odd-code"}
+    with pytest.raises(Refusal):
+        world.ask("bot-registry", DeployBot.model_validate({"credentials_profile": "desk", **deploy}))
 
 
 def test_what_is_no_python_is_refused(world: World) -> None:
@@ -136,6 +185,39 @@ def test_a_configuration_that_no_bot_could_run_is_not_saved(
 
     with pytest.raises(NotFound):
         ask(world, GetConfig(kind="controller", config_name="unsaved"))
+
+
+LISTENING = """
+from hummingbot.remote_iface.mqtt import EEventQueueFactory
+from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
+
+
+class ListeningConfig(StrategyV2ConfigBase):
+    script_file_name: str = "listening.py"
+
+
+class Listening(StrategyV2Base):
+    markets = {"sandbox": {"BTC-USDT"}}
+    queue = EEventQueueFactory.create("*")
+
+    @classmethod
+    def init_markets(cls, config):
+        pass
+"""
+"""A script that speaks to the broker as soon as it is imported, which an inspection has not."""
+
+
+def test_what_only_a_bot_can_find_out_is_warned_of_and_not_refused(world: World) -> None:
+    ask(world, SaveScript(script_name="listening", source=SourceUpload(content=LISTENING)))
+
+    saved = ask(
+        world, SaveConfig(kind="script", config_name="listening", config={"script_file_name": "listening.py"})
+    )
+
+    assert "MQTTGateway is offline" in saved.warnings[0]
+    message = DeployBot(instance_name="listening", script_config="listening", credentials_profile="desk")
+    assert "MQTTGateway is offline" in world.ask("bot-registry", message, 60)["warnings"][0]
+    world.wait_until("listening", lambda status: status.state == "running")
 
 
 @pytest.mark.parametrize("name", ["__init__", "__main__", "class", "None"])
