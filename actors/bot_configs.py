@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -163,18 +164,21 @@ class BotConfigs:
             wrong = invalid.fields if isinstance(invalid, WrongConfig) else ()
             raise _refused(f"{stem}: {invalid.detail}", wrong, changes) from None
         sent = {field for field in changes if field not in NOTES}
-        at_once = {
-            field: wanted.config[field] for field in wanted.updatable & wanted.config.keys() if field in sent
+        # What means the same as before stays as it was written.
+        config = {field: value for field, value in wanted.config.items() if field not in sent - wanted.changed}
+        config |= {
+            field: before[field] for field in sent - wanted.changed & wanted.config.keys() if field in before
         }
+        at_once = {field: config[field] for field in sent & wanted.updatable & wanted.changed & config.keys()}
         running = {**present, **at_once}
-        if running != wanted.config:
+        if running != config:
             try:
                 running = (await self._check(bot, running, present)).config
             except Invalid:
                 # Together they make sense, and without what has to wait they do not.
                 running, at_once = present, {}
         fields = {field: LATER if field in wanted.changed else UNCHANGED for field in sent & wanted.fields}
-        return _Change(wanted, running, {field for field in at_once if fields.get(field) == LATER}, fields)
+        return _Change(wanted, config, running, frozenset(at_once), fields)
 
     async def _check(self, bot: Bot, config: dict[str, Any], before: dict[str, Any]) -> CheckedConfig:
         account = bot.spec["account"]
@@ -197,15 +201,15 @@ class BotConfigs:
         elif status is not None and status.state == "failed" and bot.desired == "running":
             # It had given up because of how it was configured.
             await self._bots.actor.ask(f"bots/{name}", RunBot(), timeout=STATUS_TIMEOUT)
-        return {"fields": fields, "warnings": list(change.wanted.warnings)}
+        return {"fields": fields, "warnings": list(change.checked.warnings)}
 
     def _write(self, bot: Bot, stem: str, change: _Change) -> None:
-        self._folders.add_credentials(bot.name, bot.spec["account"], change.wanted.connectors)
+        self._folders.add_credentials(bot.name, bot.spec["account"], change.checked.connectors)
         later = self._folders.next_config(bot.name, stem)
-        if change.running == change.wanted.config:
+        if change.running == change.config:
             later.unlink(missing_ok=True)
         else:
-            write_yaml(later, change.wanted.config)
+            write_yaml(later, change.config)
         write_yaml(self._folders.config(bot.name, stem), change.running)
 
     async def _status(self, name: str) -> BotStatus | None:
@@ -242,18 +246,19 @@ async def _in_time[R](work: Awaitable[R]) -> R:
         raise Unavailable(f"the change could not be checked within {CHECK_TIMEOUT:g} s", 10.0) from None
 
 
+@dataclass(frozen=True, slots=True)
 class _Change:
     """A change that was found to be good."""
 
-    def __init__(
-        self, wanted: CheckedConfig, running: dict[str, Any], at_once: set[str], fields: dict[str, str]
-    ) -> None:
-        self.wanted = wanted
-        self.running = running
-        """What the controller runs by from now on, also after a crash."""
-        self.at_once = at_once
-        """Fields that it is expected to take over while it runs."""
-        self.fields = fields
+    checked: CheckedConfig
+    config: dict[str, Any]
+    """What the controller should run by."""
+    running: dict[str, Any]
+    """What it runs by from now on, also after a crash."""
+    at_once: frozenset[str]
+    """Fields that it is expected to take over while it runs."""
+    fields: dict[str, str]
+    """Of each field that was sent, whether it changes anything."""
 
 
 def _changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ LOADER = "v2_with_controllers"
 
 LIBRARY = "strategy-library"
 
-CHECK_TIMEOUT = 60.0
+CHECK_TIMEOUT = 35.0
 """Seconds a deployment waits for the checks of its configurations."""
 
 CHECKS_AT_ONCE = 2

@@ -175,7 +175,7 @@ def _texts(value: Any) -> list[str]:
 def _files(folder: Path) -> list[Path]:
     found = []
     for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not (Path(root) / name).is_symlink()]
+        folders[:] = [name for name in folders if name != "__pycache__" and not (Path(root) / name).is_symlink()]
         found += [Path(root) / name for name in files if not (Path(root) / name).is_symlink()]
     return found
 

@@ -291,10 +291,12 @@ def _candles(config: Any) -> tuple[list[dict[str, Any]], Exception | None]:
 
 
 def _numbers(config: Any) -> dict[str, str]:
-    """The numbers that an exchange has rules for, by field."""
+    """The numbers that an exchange has rules for, by field; what the class itself proposes is its own affair."""
     found = {}
-    for name in type(config).model_fields:
+    for name, field in type(config).model_fields.items():
         value = getattr(config, name)
+        if value == field.default:
+            continue
         wanted = name == "leverage" or name.endswith("amount_quote")
         if wanted and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             found[name] = str(value)
@@ -310,7 +312,8 @@ def _orders(config: Any) -> dict[str, str]:
     from hummingbot.strategy_v2.controllers.market_making_controller_base import MarketMakingControllerConfigBase
 
     total = getattr(config, "total_amount_quote", None)
-    if not isinstance(total, Decimal):
+    if not isinstance(total, Decimal) or total == 0:
+        # A class that proposes 0 sizes its orders by something else.
         return {}
     if isinstance(config, MarketMakingControllerConfigBase):
         try:

@@ -94,8 +94,21 @@ def test_a_configuration_that_is_sent_back_whole_changes_only_what_differs(world
     assert config(world)["stop_loss"] == 0.25
 
 
+def test_what_means_the_same_as_before_stays_as_it_was_written(world: World) -> None:
+    world.have(BOT, quotes())
+    leverage, before = config(world)["leverage"], on_disk(world)
+
+    answer = change(world, take_profit_order_type="LIMIT", leverage=str(leverage), buy_spreads="0.05,0.06")
+
+    assert set(answer["fields"].values()) == {"unchanged"}
+    assert on_disk(world) == before
+
+
 def test_what_has_to_wait_for_a_start_waits_for_one_that_somebody_asks_for(world: World) -> None:
     pid = world.have(BOT, quotes())
+    present = world.folders.config(BOT, f"{BOT}-quotes")
+    world.folders.next_config(BOT, f"{BOT}-quotes").unlink(missing_ok=True)
+    present.write_text(present.read_text().replace("leverage: 3", "leverage: 1").replace("0.04", "0.02"))
 
     answer = change(world, leverage=3, take_profit=0.03)
 
@@ -121,6 +134,7 @@ def test_a_field_that_does_not_exist_can_be_taken_out_again(world: World) -> Non
     world.have(BOT, quotes())
     world.ask("bot-registry", StopBot(bot_name=BOT, async_backend=False), 90)
     file = world.folders.config(BOT, f"{BOT}-quotes")
+    world.folders.next_config(BOT, f"{BOT}-quotes").unlink(missing_ok=True)
     good = file.read_text()
     # As a server that did not look at it has left it.
     file.write_text(good + "no_such_field: 5\n")

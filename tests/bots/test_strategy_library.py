@@ -187,6 +187,40 @@ def test_a_configuration_that_no_bot_could_run_is_not_saved(
         ask(world, GetConfig(kind="controller", config_name="unsaved"))
 
 
+HEDGING = """
+from decimal import Decimal
+
+from hummingbot.strategy_v2.controllers import ControllerBase, ControllerConfigBase
+
+
+class HedgingConfig(ControllerConfigBase):
+    controller_name: str = "hedging"
+    total_amount_quote: Decimal = Decimal(0)
+    leverage: int = 0
+
+
+class Hedging(ControllerBase):
+    def __init__(self, config, *args, **kwargs):
+        super().__init__(config, *args, **kwargs)
+        self.market_data_provider.get_connector("sandbox").set_leverage(1)
+"""
+"""A controller with amounts of its own, which asks for a connector while it is made."""
+
+
+def test_what_a_class_proposes_itself_is_taken(world: World) -> None:
+    save = SaveController(
+        controller_type="generic", controller_name="hedging", source=SourceUpload(content=HEDGING)
+    )
+    ask(world, save)
+    config = {"controller_type": "generic", "controller_name": "hedging"}
+
+    saved = ask(world, SaveConfig(kind="controller", config_name="hedging", config=config))
+
+    assert "get_connector" in saved.warnings[0]
+    with pytest.raises(Invalid, match="leverage"):
+        ask(world, SaveConfig(kind="controller", config_name="hedging", config={**config, "leverage": -1}))
+
+
 LISTENING = """
 from hummingbot.remote_iface.mqtt import EEventQueueFactory
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
