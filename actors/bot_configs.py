@@ -72,10 +72,14 @@ class BotConfigs:
         return await asyncio.to_thread(self._read_all, name)
 
     def _read_all(self, name: str) -> list[dict[str, Any]]:
-        found = []
+        found: list[dict[str, Any]] = []
         for path in sorted(self._controllers_of(name).glob("*.yml")):
-            present = read_yaml(path, path.stem)
-            wanted = self._wanted(name, path.stem, present)
+            try:
+                present = read_yaml(path, path.stem)
+                wanted = self._wanted(name, path.stem, present)
+            except Invalid as torn:
+                found.append({"id": path.stem, "error": torn.detail, "_config_name": path.stem})
+                continue
             waiting = sorted(key for key in {*present, *wanted} if present.get(key) != wanted.get(key))
             found.append({**wanted, "_config_name": path.stem, **({PENDING: waiting} if waiting else {})})
         return found
@@ -153,10 +157,10 @@ class BotConfigs:
 
     async def _checked(self, bot: Bot, stem: str, changes: dict[str, Any]) -> _Change:
         """What a change comes to: nothing has been written yet."""
-        present = await asyncio.to_thread(read_yaml, self._folders.config(bot.name, stem), stem)
+        present = await asyncio.to_thread(_read_if_whole, self._folders.config(bot.name, stem))
         before = await asyncio.to_thread(self._wanted, bot.name, stem, present)
         for fixed in FIXED:
-            if fixed in changes and changes[fixed] != before.get(fixed):
+            if before and fixed in changes and changes[fixed] != before.get(fixed):
                 raise _refused(f"{fixed} can't be changed in a deployed bot", (fixed,), changes)
         try:
             wanted = await self._check(bot, _changed(before, changes), before)
@@ -268,6 +272,14 @@ def _changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 def _refused(detail: str, wrong: tuple[str, ...], changes: Mapping[str, Any]) -> ChangeRefused:
     fields = {field: REFUSED if field in wrong else UNTOUCHED for field in changes if field not in NOTES}
     return ChangeRefused(detail, wrong[0] if wrong else None, fields)
+
+
+def _read_if_whole(path: Path) -> dict[str, Any]:
+    """A configuration; empty for a file that can't be read, which a whole new one may replace."""
+    try:
+        return read_yaml(path, path.stem)
+    except Invalid:
+        return {}
 
 
 def _is_name(stem: str) -> bool:

@@ -27,6 +27,9 @@ EXIT_NOT_STARTED = 3
 """The strategy could not be started."""
 EXIT_WRONG_PASSWORD = 4
 
+WRONG_PASSWORD = "the configuration password is wrong"  # noqa: S105 - the opposite of one
+"""Not the bot's fault: it heals when the server is started with the right one."""
+
 STOP_TIMEOUT = 25.0
 """Seconds a wind-down may take: it needs 7 to 13 with a handful of orders."""
 
@@ -121,8 +124,8 @@ class BotProcess:
         if not self._stop_asked.is_set():
             failure = starting.result()
             if failure is not None:
-                left = await self._leave_nothing()
                 lasting = not time_heals(self._errors.error)
+                left = await self._leave_nothing()
                 self._report.fail(failure, lasting=lasting, left=left, errors=self._errors.entries())
                 self._bridge.tell("failed", failure)
                 await self._bridge.flushed(1.0)
@@ -157,7 +160,7 @@ class BotProcess:
         try:
             keys = await asyncio.to_thread(open_keys, spec.password, Path("conf/connectors"))
         except WrongPassword:
-            self._report.fail("the configuration password is wrong", lasting=True)
+            self._report.fail(WRONG_PASSWORD, lasting=False)
             return False
         application = await bootstrap_application(
             config,
@@ -170,7 +173,7 @@ class BotProcess:
         for name in ("hummingbot.client", "hummingbot.strategy", "hummingbot.connector"):
             logging.getLogger(name).addHandler(self._errors)
         if application is None:
-            self._report.fail("the configuration password is wrong", lasting=True)
+            self._report.fail(WRONG_PASSWORD, lasting=False)
             return False
         bridge_config = config.mqtt_bridge
         bridge_config.mqtt_host, bridge_config.mqtt_port = spec.mqtt_host, spec.mqtt_port
@@ -316,13 +319,22 @@ class BotProcess:
 
     async def _settle_without_strategy(self) -> int:
         """Cancel what an earlier life left even if the strategy's code does not load."""
-        from aviary.actors.engine.bot_orders import traded_markets
+        from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS, traded_markets
+        from hummingbot.client.settings import AllConnectorSettings
 
-        manager = self._core.connector_manager
+        manager, known = self._core.connector_manager, AllConnectorSettings.get_connector_settings()
+        failure: Exception | None = None
         for name, pairs in traded_markets(self._database, Path("conf/controllers")).items():
-            if name not in manager.connectors:
-                manager.create_connector(name, sorted(pairs))
-        return await self._settlement.settle(list(manager.connectors.values()), self._saved_orders)
+            # Nothing can have been traded on a connector that there is not.
+            if name not in manager.connectors and name in known:
+                try:
+                    manager.create_connector(name, sorted(pairs))
+                except CONNECTOR_ERRORS as error:
+                    failure = error
+        cancelled = await self._settlement.settle(list(manager.connectors.values()), self._saved_orders)
+        if failure is not None:
+            raise failure
+        return cancelled
 
     async def _leave_nothing(self) -> list[str] | None:
         """A start that fails must not leave the orders of better days to themselves."""

@@ -25,13 +25,16 @@ class Errors(logging.Handler):
         """The last one that says something."""
         self.error: BaseException | None = None
         """The exception that was being handled when it was logged."""
+        self._last: logging.LogRecord | None = None
         self._entries: dict[tuple[str, str], dict[str, Any]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by `logging`."""
         text = record.getMessage()
-        if text in HOLLOW:
+        # A record comes twice where a logger and the root hand it on.
+        if text in HOLLOW or record is self._last:
             return
+        self._last = record
         self.text, self.error = text, sys.exc_info()[1]
         whole = self.format(record)
         known = self._entries.pop((record.name, whole), None)

@@ -119,7 +119,11 @@ def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
             for market, pair in reader.execute('SELECT DISTINCT market, symbol FROM "Order"'):
                 markets.setdefault(market, set()).add(pair)
     for path in controllers.glob("*.yml"):
-        values = yaml.safe_load(path.read_text())
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError):
+            # What was traded by it is in the database.
+            continue
         if isinstance(values, dict) and values.get("connector_name") and values.get("trading_pair"):
             markets.setdefault(str(values["connector_name"]), set()).add(str(values["trading_pair"]))
     return markets

@@ -4,7 +4,15 @@ import os
 import signal
 from typing import Any
 
-from aviary.actors.messages.bots import ListRuns, StartBot, StopBot, UpdateBotConfig
+import pytest
+from aviary.actors.messages.bots import (
+    ChangeRefused,
+    GetBotConfigs,
+    ListRuns,
+    StartBot,
+    StopBot,
+    UpdateBotConfig,
+)
 from aviary.http.routes.bot_orchestration import status_view
 from bot_world import BROKEN, World, key_of, quotes
 
@@ -104,6 +112,24 @@ def test_a_failed_bot_stays_failed_over_a_restart_of_the_server_and_comes_back_w
     answer = world.ask("bot-registry", change, 60)
     assert answer["fields"] == {"feed": "applies at next start"}
     world.wait_until("mended", lambda s: s.state == "running")
+
+
+def test_a_configuration_that_is_torn_can_be_replaced(world: World) -> None:
+    world.have("torn", quotes())
+    pid = world.status("torn").pid
+    assert pid is not None
+    world.folders.config("torn", "torn-quotes").write_text("][")
+    os.kill(pid, signal.SIGKILL)
+    world.wait_until("torn", lambda s: s.state == "failed", 60)
+
+    (told,) = world.ask("bot-registry", GetBotConfigs(bot_name="torn"))
+    assert "not YAML" in told["error"]
+    with pytest.raises(ChangeRefused):
+        world.ask("bot-registry", UpdateBotConfig(bot_name="torn", changes={"stop_loss": 0.1}), 60)
+    world.ask("bot-registry", UpdateBotConfig(bot_name="torn", changes=quotes()), 60)
+
+    world.wait_until("torn", lambda s: s.state == "running")
+    world.wait_for_orders(4, key_of("torn"))
 
 
 def test_a_failed_bot_can_be_stopped_and_tried_again(world: World) -> None:

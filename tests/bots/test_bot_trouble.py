@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.messages.bots import StopBot
 from aviary.actors.strategy_files import read_yaml, write_yaml
@@ -78,6 +79,34 @@ def test_one_unknown_pair_keeps_nothing_else_from_being_settled(world: World) ->
     assert "btc-usdt" in status.reason
     assert not before & {order["client_order_id"] for order in world.open_orders(key_of("mixed"))}
     stopped = world.ask("bot-registry", StopBot(bot_name="mixed", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("torn", "]["),
+        ("strange", "connector_name: not_a_connector\ntrading_pair: BTC-USDT\ncontroller_name: pmm_simple\n"),
+        ("absent", None),
+    ],
+)
+def test_a_configuration_that_was_broken_meanwhile_leaves_no_order_behind(
+    world: World, name: str, broken: str | None
+) -> None:
+    pid = world.have(name, quotes())
+    file = world.folders.config(name, f"{name}-quotes")
+
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_text(broken)
+    os.kill(pid, signal.SIGKILL)
+
+    status = world.wait_until(name, lambda s: s.state == "failed", 60)
+    assert status.reason
+    assert world.alarm(f"bot/{name}")
+    world.wait_for_orders(0, key_of(name))
+    stopped = world.ask("bot-registry", StopBot(bot_name=name, async_backend=False), 90)
     assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
 
 
