@@ -29,6 +29,7 @@ from aviary.actors.messages.strategies import (
     SaveScript,
     SourceFile,
     ValidateControllerConfig,
+    WrongConfig,
 )
 from aviary.actors.strategy_checks import WorldCheck
 from aviary.actors.strategy_files import CONTROLLER_TYPES, StrategyFiles
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 OUR_NOTES = ("_config_name", "_applies_at_next_start")
 """What we add to the configurations of bots when they are read, and clients send back."""
 
+
+MAX_ID = 100
+"""Characters of a controller's id."""
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 
@@ -177,6 +181,9 @@ class StrategyLibrary(AsyncActor):
     async def _checked(self, module: str, missing: str, message: CheckConfig) -> CheckedConfig:
         code = self._bots if message.bot is None else self._bots / "instances" / message.bot
         values = {name: value for name, value in message.config.items() if name not in OUR_NOTES}
+        name = values.get("id", "")
+        if isinstance(name, str) and not (name.isprintable() and len(name) <= MAX_ID):
+            raise WrongConfig(f"id: not a name of at most {MAX_ID} characters that can be seen", ("id",))
         examined = await self._inspector.examine(code, module, missing, values, message.before)
         keys = None if message.account is None else await asyncio.to_thread(self._keys, message.account)
         warnings = [f"{name} was left out: this version has no such field" for name in examined["dropped"]]

@@ -7,6 +7,8 @@ that was asked for by SIGTERM or SIGINT, and otherwise with a code of `EXIT_…`
 
 # ruff: noqa: SLF001 - what a launcher needs of hummingbot is private there
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
@@ -96,6 +98,7 @@ class BotProcess:
         self._stop_asked = asyncio.Event()
         self._stopping = asyncio.Lock()
         self._health: Health | None = None
+        self._waits, self._trouble, self._told_at = "", "", 0.0
         self._left: list[str] | None = []
         self._errors = Errors()
 
@@ -279,26 +282,34 @@ class BotProcess:
 
     async def _watch_health(self) -> None:
         """Say when it could trade, what is waited for until then, and later why it could not."""
-        detail, trouble, told_at = "", "", 0.0
         while True:
-            health, stage = self._health, self._report.stage
-            if health is not None and stage == "starting" and health.ready():
-                self._report.write("quoting")
+            pause = READY_POLL if self._report.stage == "starting" else HEALTH_POLL
+            try:
+                if self._health is not None:
+                    await self._look_at(self._health)
+            except Exception:
+                # Somebody's strategy, or a full disk. Nothing of that may keep the next look from coming.
+                logging.getLogger("hummingbot.client.aviary").exception("How it is can't be told.")
+                pause = REMINDER
+            await asyncio.sleep(pause)
+
+    async def _look_at(self, health: Health) -> None:
+        await health.look_up_pairs()
+        stage, before, now = self._report.stage, self._trouble, self._clock.monotonic()
+        if stage == "starting" and health.ready():
+            self._report.write("quoting")
+            self._bridge.tell("ready", "quoting")
+            self._waits = self._trouble = ""
+        elif stage in {"starting", "quoting"}:
+            found, waits = health.trouble(), health.waits_for() if stage == "starting" else ""
+            if (waits, found) != (self._waits, before):
+                self._report.write(stage, f"waiting for {waits}" if waits else "", trouble=found)
+            self._waits, self._trouble = waits, found
+            if found and (found != before or now - self._told_at >= REMINDER):
+                self._told_at = now
+                self._bridge.tell("degraded", found)
+            elif before and not found and stage == "quoting":
                 self._bridge.tell("ready", "quoting")
-                trouble = ""
-            elif health is not None and stage in {"starting", "quoting"}:
-                await health.look_up_pairs()
-                now, found = self._clock.monotonic(), health.trouble()
-                waits = f"waiting for {health.waits_for()}" if stage == "starting" else ""
-                if (waits, found) != (detail, trouble):
-                    self._report.write(stage, waits, trouble=found)
-                if found and (found != trouble or now - told_at >= REMINDER):
-                    told_at = now
-                    self._bridge.tell("degraded", found)
-                elif trouble and not found and stage == "quoting":
-                    self._bridge.tell("ready", "quoting")
-                detail, trouble = waits, found
-            await asyncio.sleep(READY_POLL if self._report.stage == "starting" else HEALTH_POLL)
 
     async def _sweep(self) -> None:
         from aviary.actors.engine.bot_orders import sweep_strays

@@ -188,6 +188,39 @@ def test_a_body_that_is_not_json_is_refused(caller: Caller, row: Row) -> None:
     assert [wrong for wrong in tried if wrong] == []
 
 
+ODD_CONFIGS: tuple[object, ...] = (
+    {},
+    {"": 1},
+    {"id": []},
+    {"id": "\0"},
+    {"controller_name": {}},
+    {"controller_name": "\0", "controller_type": "market_making"},
+    {"controller_name": "../x", "controller_type": "market_making"},
+    {"controller_name": "x" * 300, "controller_type": "market_making"},
+    {"controller_name": "x", "controller_type": []},
+    {"script_file_name": []},
+    {"script_file_name": "../x"},
+    {"script_file_name": "x" * 300},
+    {"script_file_name": "v2_with_controllers.py", "controllers_config": {"a": 1}},
+    {"script_file_name": "v2_with_controllers.py", "controllers_config": [["a"]]},
+    {"!!python/object": 1},
+    {"stop_loss": 2**64 - 1},
+    {"deep": [[[[[[{}]]]]]]},
+    {"x" * 1000: 1},
+)
+"""Configurations and changes that nobody could mean, and that are no sources either."""
+
+WHOLE = [row for row in BODIED if row.whole in {"config", "changes", "source"}]
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=named)
+def test_a_configuration_that_nobody_could_mean_is_refused(caller: Caller, row: Row) -> None:
+    where = target(row, controller_type="market_making", controller_name="pmm_simple")
+    tried = [no(caller, row.method, where, orjson.dumps(odd)) for odd in ODD_CONFIGS]
+
+    assert [wrong for wrong in tried if wrong] == []
+
+
 @pytest.mark.parametrize("row", WRITERS, ids=named)
 def test_a_body_that_is_no_object_is_refused(caller: Caller, row: Row) -> None:
     tried = [no(caller, row.method, target(row), body) for body in WRONG_BODIES]
