@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 LIBRARY = "strategy-library"
 
-CHECK_TIMEOUT = 80.0
+CHECK_TIMEOUT = 70.0
 """Seconds for finding out whether a change is good, for all bots that it concerns."""
 
-CONFIRMATION_TIMEOUT = 8.0
+CONFIRMATION_TIMEOUT = 15.0
 """Seconds that a running bot has to take a change over: it looks every second."""
 
 CONFIRMATION_POLL = 0.1

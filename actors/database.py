@@ -48,7 +48,9 @@ def _fitting() -> Iterator[None]:
 
 
 class Database(ThreadActor):
-    """Runs transactions one after another on its own thread."""
+    """Runs transactions one after another on its own thread; one that fails is undone."""
+
+    keeps_nothing = True
 
     def __init__(self, url: str | None, path: Path) -> None:
         super().__init__()
@@ -151,6 +153,8 @@ class DatabaseInspector(ThreadActor):
 
 class DatabaseReader(ThreadActor):
     """One of the readers: a connection and a thread of its own, so that a long search holds nobody up."""
+
+    keeps_nothing = True
 
     def __init__(self, url: str | None, path: Path) -> None:
         super().__init__()

@@ -81,7 +81,8 @@ class ThreadLife:
         except Fenced:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit must not spread
-            life.crash(error, "receive", envelope)
+            if not life.spares(error, envelope):
+                life.crash(error, "receive", envelope)
         else:
             if life.is_handled():
                 envelope.answer(result)

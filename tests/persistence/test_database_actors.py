@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aviary.actors.core.refusal import Invalid, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Invalid, Unavailable
 from aviary.actors.core.system import System
 from aviary.actors.database import ALARM, DAMAGE_ALARM, Database, DatabaseInspector, DatabaseReader
 from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
@@ -155,6 +155,25 @@ def test_what_no_column_holds_is_refused_and_ends_nothing(keepers: Keepers) -> N
             keepers.read(lambda r: r.bots._database.execute_sql("SELECT ?", ("\ud800",)).fetchall())
 
     assert keepers.read(lambda r: r.bots.get("b")) is None
+    for address in ("database", "reader"):
+        cell = keepers.system.cell(address)
+        assert cell is not None
+        assert (cell.incarnation, cell.poison) == (1, {})
+
+
+def test_work_that_fails_is_undone_and_ends_nothing(keepers: Keepers) -> None:
+    keepers.start()
+
+    def fail(r: Repositories) -> None:
+        r.bots.add(a_bot("half"))
+        raise KeyError("a row that nobody expected")
+
+    for _ in range(4):
+        for ask in (keepers.read, keepers.write):
+            with pytest.raises(ActorCrashed):
+                ask(fail)
+
+    assert keepers.write(lambda r: r.bots.add(a_bot("whole")))
     for address in ("database", "reader"):
         cell = keepers.system.cell(address)
         assert cell is not None
