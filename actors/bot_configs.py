@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -43,6 +43,10 @@ STATUS_TIMEOUT = 3.0
 
 FIXED = ("id", "controller_name", "controller_type")
 """What makes a controller this one."""
+
+MADE_AT_START = ("leverage", "position_mode", "connector", "connector_name", "trading_pair")
+"""Ends of the names of fields that an exchange is set up by, or a market opened, when a bot starts: whatever a class says,
+they do not take effect before."""
 
 PENDING = "_applies_at_next_start"
 """Under this name a configuration lists the fields whose value is not in effect yet."""
@@ -173,7 +177,8 @@ class BotConfigs:
         config |= {
             field: before[field] for field in sent - wanted.changed & wanted.config.keys() if field in before
         }
-        at_once = {field: config[field] for field in sent & wanted.updatable & wanted.changed & config.keys()}
+        takes_over = sent & wanted.updatable & wanted.changed & config.keys()
+        at_once = {field: config[field] for field in takes_over if not field.endswith(MADE_AT_START)}
         running = {**present, **at_once}
         if running != config:
             try:
@@ -182,7 +187,7 @@ class BotConfigs:
                 # Together they make sense, and without what has to wait they do not.
                 running, at_once = present, {}
         fields = {field: LATER if field in wanted.changed else UNCHANGED for field in sent & wanted.fields}
-        return _Change(wanted, config, running, frozenset(at_once), fields)
+        return _Change(wanted, present, config, running, frozenset(at_once), fields)
 
     async def _check(self, bot: Bot, config: dict[str, Any], before: dict[str, Any]) -> CheckedConfig:
         account = bot.spec["account"]
@@ -201,11 +206,26 @@ class BotConfigs:
         status = await self._status(name)
         if status is not None and status.state in {"running", "degraded"} and change.at_once:
             taken = await self._confirmed(name, stem)
-            fields |= {field: APPLIED for field in change.at_once if field in taken}
+            if taken is not None:
+                fields |= dict.fromkeys(change.at_once & taken, APPLIED)
+                await self._defer(bot, stem, change, change.at_once - taken)
         elif status is not None and status.state == "failed" and bot.desired == "running":
             # It had given up because of how it was configured.
             await self._bots.actor.ask(f"bots/{name}", RunBot(), timeout=STATUS_TIMEOUT)
         return {"fields": fields, "warnings": list(change.checked.warnings)}
+
+    async def _defer(self, bot: Bot, stem: str, change: _Change, ignored: frozenset[str]) -> None:
+        """Have fields wait for a start that the controller was offered and did not take over."""
+        if not ignored:
+            return
+        before = {field: value for field, value in change.before.items() if field in ignored}
+        kept = {field: value for field, value in change.running.items() if field not in ignored} | before
+        try:
+            running = (await self._check(bot, kept, change.before)).config
+        except Refusal:
+            # Without them the rest makes no sense: the next life gets all of it.
+            return
+        await asyncio.to_thread(self._write, bot, stem, replace(change, running=running))
 
     def _write(self, bot: Bot, stem: str, change: _Change) -> None:
         self._folders.add_credentials(bot.name, bot.spec["account"], change.checked.connectors)
@@ -224,8 +244,11 @@ class BotConfigs:
         except (Refusal, ActorCrashed):
             return None
 
-    async def _confirmed(self, name: str, stem: str) -> frozenset[str]:
-        """The fields of the file that the bot says are in effect; none if it does not say so in time."""
+    async def _confirmed(self, name: str, stem: str) -> frozenset[str] | None:
+        """The fields of the file that the bot says are in effect; `None` if it does not say in time.
+
+        Then it takes over what it can as soon as it looks, a kill switch for one.
+        """
         digest = await asyncio.to_thread(_digest, self._folders.config(name, stem))
         report = self._folders.of(name) / "data" / "configs.json"
         try:
@@ -236,7 +259,7 @@ class BotConfigs:
                         return frozenset(told.get("in_effect", ()))
                     await asyncio.sleep(CONFIRMATION_POLL)
         except TimeoutError:
-            return frozenset()
+            return None
 
     def _controllers_of(self, name: str) -> Path:
         return self._folders.of(name) / "conf" / "controllers"
@@ -255,8 +278,10 @@ class _Change:
     """A change that was found to be good."""
 
     checked: CheckedConfig
+    before: dict[str, Any]
+    """What the controller has run by until now."""
     config: dict[str, Any]
-    """What the controller should run by."""
+    """What it should run by."""
     running: dict[str, Any]
     """What it runs by from now on, also after a crash."""
     at_once: frozenset[str]

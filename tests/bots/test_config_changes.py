@@ -130,6 +130,55 @@ def test_what_has_to_wait_for_a_start_waits_for_one_that_somebody_asks_for(world
     assert "_applies_at_next_start" not in config(world)
 
 
+EAGER = """
+from hummingbot.strategy_v2.controllers.controller_base import ControllerBase, ControllerConfigBase
+from pydantic import Field
+
+NOW = {"is_updatable": True}
+
+
+class EagerConfig(ControllerConfigBase):
+    controller_name: str = "eager"
+    trading_pair: str = Field(default="BTC-USDT", json_schema_extra=NOW)
+    leverage: int = Field(default=1, json_schema_extra=NOW)
+    size: int = Field(default=1, json_schema_extra=NOW)
+    stubborn: int = Field(default=1, json_schema_extra=NOW)
+
+    def update_markets(self, markets):
+        return markets.add_or_update("sandbox", self.trading_pair)
+
+
+class Eager(ControllerBase):
+    def update_config(self, new_config):
+        self.config = self.config.model_copy(update={"size": new_config.size})
+
+    async def update_processed_data(self):
+        pass
+
+    def determine_executor_actions(self):
+        return []
+"""
+"""A controller that promises more than it does."""
+
+
+def test_what_a_class_promises_and_does_not_do_is_never_called_applied(world: World) -> None:
+    world.put_controller("eager", EAGER)
+    world.add_account("eager", key_of("eager"))
+    world.deploy("eager", {"id": "e", "controller_name": "eager", "controller_type": "generic"}, account="eager")
+    world.wait_until("eager", lambda status: status.state == "running")
+
+    changes = {"size": 2, "stubborn": 2, "leverage": 2, "trading_pair": "ETH-USDT"}
+    answer = world.ask("bot-registry", UpdateBotConfig(bot_name="eager", changes=changes), 60)
+
+    later = dict.fromkeys(("stubborn", "leverage", "trading_pair"), "applies at next start")
+    assert answer["fields"] == {"size": "applied", **later}
+    pid = world.status("eager").pid or 0
+    os.kill(pid, signal.SIGKILL)
+    world.wait_until("eager", lambda status: status.pid not in {None, pid} and status.state == "running")
+    (found,) = world.ask("bot-registry", GetBotConfigs(bot_name="eager"))
+    assert found["_applies_at_next_start"] == ["leverage", "stubborn", "trading_pair"]
+
+
 def test_a_field_that_does_not_exist_can_be_taken_out_again(world: World) -> None:
     world.have(BOT, quotes())
     world.ask("bot-registry", StopBot(bot_name=BOT, async_backend=False), 90)
