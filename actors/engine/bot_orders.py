@@ -55,6 +55,10 @@ SWEEP_PERIOD = 10.0
 """Seconds between two looks for stray orders while the bot quotes."""
 
 
+TRADES = {"Order": "market, symbol", "AviaryExecutorOrder": "connector_name, trading_pair"}
+"""Where a bot writes down what it trades: hummingbot some time after an order was sent, its executors before."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
     """An order that rests on an exchange."""
@@ -116,8 +120,11 @@ def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
     markets: dict[str, set[str]] = {}
     if database.exists():
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
-            for market, pair in reader.execute('SELECT DISTINCT market, symbol FROM "Order"'):
-                markets.setdefault(market, set()).add(pair)
+            tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+            for table, columns in TRADES.items():
+                rows = reader.execute(f'SELECT DISTINCT {columns} FROM "{table}"') if table in tables else ()  # noqa: S608
+                for market, pair in rows:
+                    markets.setdefault(market, set()).add(pair)
     for path in controllers.glob("*.yml"):
         try:
             values = yaml.safe_load(path.read_text())
