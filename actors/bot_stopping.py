@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.bot_folder import take_next_configs
+from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.refusal import Invalid, Refusal
 from aviary.actors.messages.bots import BotStatus, HaltBot, RunBot, StartBot, StopAndArchiveBot, StopBot
 
@@ -40,6 +42,8 @@ class Stopping:
             spec = {**bot.spec, "skip_order_cancellation": False}
             await self._bots.change(name, desired="running", spec=spec)
             if not self._bots.lives(name):
+                await asyncio.to_thread(take_next_configs, self._folders.of(name))
+                await asyncio.to_thread(BotTraces(self._folders.of(name)).forget)
                 await self._family.start_bot(name)
             await self._bots.actor.ask(f"bots/{name}", RunBot(), timeout=RUN_TIMEOUT)
         return {"success": True}
@@ -123,4 +127,5 @@ class Stopping:
             r.bots.remove(name)
 
         await self._bots.transact(work)
-        self._bots.actor.system.alarms.clear(f"archive/{name}")
+        for alarm in (f"archive/{name}", f"bot/{name}"):
+            self._bots.actor.system.alarms.clear(alarm)

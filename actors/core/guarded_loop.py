@@ -69,7 +69,7 @@ class GuardedLoop(_Base):
 class WorkLoop(GuardedLoop, uvloop.Loop):  # type: ignore[misc]
     """The loop of a dispatcher's thread."""
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """See `asyncio.AbstractEventLoop`. Each step of each task comes through here, and needs no guard."""
@@ -87,7 +87,9 @@ def _type_of_steps() -> type:
     seen: list[type] = []
 
     class Listening(asyncio.SelectorEventLoop):
-        def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        def call_soon(  # type: ignore[override]
+            self, callback: Any, *args: Any, context: Context | None = None
+        ) -> asyncio.Handle:
             seen.append(type(callback))
             return super().call_soon(callback, *args, context=context)
 

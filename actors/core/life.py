@@ -77,6 +77,11 @@ class Behaviour(Protocol):
         ...
 
     @property
+    def keeps_nothing(self) -> bool:
+        """Whether what fails is one request, and not the incarnation."""
+        ...
+
+    @property
     def actor_ref(self) -> pykka.ActorRef[Any]:
         """Pykka's reference to it."""
         ...
@@ -121,6 +126,9 @@ class Runner(Protocol):
     def is_main(self, task: asyncio.Task[Any]) -> bool:
         """Whether this task is the one that handles its messages."""
         ...
+
+    def drop(self, envelope: Envelope) -> None:
+        """Cancel what would answer a message that has been settled without it."""
 
     def abandon(self) -> None:
         """It did not end in time: let go of what it holds without it, as far as that can be done."""
@@ -205,6 +213,34 @@ class Life:
         """Wait for whoever is fencing this incarnation off at this moment, so that `reason` is right."""
         with self._lock:
             self.alive = False
+
+    def failed(self, error: BaseException, envelope: Envelope) -> None:
+        """`error` left the handler of a message: it ends that one request or, but for `keeps_nothing`, this life."""
+        if not (self.actor.keeps_nothing and isinstance(error, Exception)) or envelope.reply is None:
+            self.crash(error, "receive", envelope)
+        elif self._settles(envelope):
+            if isinstance(error, ActorCrashed):
+                # Somebody else's crash, which is in the journal already.
+                envelope.refuse(error)
+            else:
+                self._fail_request(envelope, one_line(error), _traceback_of(error))
+
+    def drop(self, envelope: Envelope, seconds: float) -> bool:
+        """Whether an owed answer that takes too long is given up alone; from whatever thread."""
+        if not self.actor.keeps_nothing or envelope.reply is None or envelope is self.handling:
+            return False
+        if self._settles(envelope):
+            self._fail_request(envelope, f"no answer after {seconds:.1f} s", "")
+            if self.runner is not None:
+                self.runner.drop(envelope)
+        return True
+
+    def _fail_request(self, envelope: Envelope, why: str, detail: str) -> None:
+        ledger, kind = self.overseer.ledger, type(envelope.message).__name__
+        crash_id = ledger.new_id("failure")
+        self.record("failed_request", reason=why, crash_id=crash_id, message_kind=kind, detail=detail)
+        ledger.dead_letter(self.cell.address, envelope, f"it failed ({crash_id})")
+        envelope.refuse(ActorCrashed(self.cell.address, crash_id))
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""

@@ -154,7 +154,7 @@ class LoopLife:
         except Refusal as refusal:
             life.refused(envelope, refusal)
         except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and another's fence must not spread
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         else:
             self._handled(envelope, result)
         return None
@@ -166,7 +166,7 @@ class LoopLife:
         except Refusal as refusal:
             life.refused(envelope, refusal)
         except BaseException as error:  # noqa: BLE001 - as above
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         else:
             self._handled(envelope, result)
 
@@ -218,6 +218,15 @@ class LoopLife:
         """Whether this task is the one that handles its messages."""
         return task is self._main
 
+    def drop(self, envelope: Envelope) -> None:
+        """Cancel the deferred work for a message that has been settled without it; callable from any thread."""
+        self._calls.send(self._drop, envelope)
+
+    def _drop(self, envelope: Envelope) -> None:
+        for task, owed in tuple(self._deferred.items()):
+            if owed is envelope:
+                task.cancel()
+
     def abandon(self) -> None:
         """Let go without the main task, if that takes no notice of its end; callable from any thread."""
         self._on_loop(self._abandon)
@@ -242,7 +251,7 @@ class LoopLife:
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
         else:
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         self._wake_to_finish()
 
     def _task_done(self, task: asyncio.Task[None]) -> None:

@@ -55,6 +55,10 @@ SWEEP_PERIOD = 10.0
 """Seconds between two looks for stray orders while the bot quotes."""
 
 
+TRADES = {"Order": "market, symbol", "AviaryExecutorOrder": "connector_name, trading_pair"}
+"""Where a bot writes down what it trades: hummingbot some time after an order was sent, its executors before."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
     """An order that rests on an exchange."""
@@ -99,7 +103,9 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
     else:
         return None
     found: list[OpenOrder] = []
-    for pair in connector.trading_pairs:
+    # A pair that the exchange does not list has no orders, and must not hide those of the others.
+    listed = set((await connector.trading_pair_symbol_map()).values())
+    for pair in listed.intersection(connector.trading_pairs):
         symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)
         async with asyncio.timeout(REQUEST_TIMEOUT):
             answer = await connector._api_get(
@@ -114,10 +120,17 @@ def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
     markets: dict[str, set[str]] = {}
     if database.exists():
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
-            for market, pair in reader.execute('SELECT DISTINCT market, symbol FROM "Order"'):
-                markets.setdefault(market, set()).add(pair)
+            tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+            for table, columns in TRADES.items():
+                rows = reader.execute(f'SELECT DISTINCT {columns} FROM "{table}"') if table in tables else ()  # noqa: S608
+                for market, pair in rows:
+                    markets.setdefault(market, set()).add(pair)
     for path in controllers.glob("*.yml"):
-        values = yaml.safe_load(path.read_text())
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError):
+            # What was traded by it is in the database.
+            continue
         if isinstance(values, dict) and values.get("connector_name") and values.get("trading_pair"):
             markets.setdefault(str(values["connector_name"]), set()).add(str(values["trading_pair"]))
     return markets

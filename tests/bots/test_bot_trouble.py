@@ -3,8 +3,10 @@
 import os
 import signal
 
+import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.messages.bots import StopBot
+from aviary.actors.strategy_files import read_yaml, write_yaml
 from bot_world import World, key_of, quotes
 
 
@@ -49,22 +51,62 @@ def test_events_and_notices_arrive(world: World) -> None:
 
 
 def test_a_bot_whose_code_was_broken_meanwhile_leaves_no_order_behind(world: World) -> None:
-    source = (world.bots / "controllers" / "market_making" / "pmm_simple.py").read_text()
-    fragile = world.bots / "controllers" / "market_making" / "fragile.py"
-    fragile.write_text(source)
-    world.add_account("frail", "sandboxfrail")
-    world.deploy("frail", quotes(controller_name="fragile"), account="frail")
-    pid = world.wait_until("frail", lambda s: s.state == "running").pid
-    world.wait_for_orders(4, "sandboxfrail")
-    assert pid is not None
+    pid = world.have("frail", quotes())
+    code = world.folders.of("frail") / "controllers" / "market_making" / "pmm_simple.py"
 
-    fragile.write_text("import nothing_of_this_name\n")
+    code.write_text("import nothing_of_this_name\n")
     os.kill(pid, signal.SIGKILL)
 
-    # The kill is the first reason that is told; the broken code comes with the next incarnation.
-    world.wait_until("frail", lambda s: s.state == "backing_off" and "nothing_of_this_name" in s.reason)
-    assert not world.open_orders("sandboxfrail")
+    status = world.wait_until("frail", lambda s: s.state == "failed", 60)
+    assert "nothing_of_this_name" in status.reason
+    assert not world.open_orders(key_of("frail"))
     stopped = world.ask("bot-registry", StopBot(bot_name="frail", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
+
+
+def test_one_unknown_pair_keeps_nothing_else_from_being_settled(world: World) -> None:
+    pid = world.have("mixed", quotes())
+    before = {order["client_order_id"] for order in world.open_orders(key_of("mixed"))}
+    stray = quotes(id="stray", trading_pair="btc-usdt")
+    write_yaml(world.folders.config("mixed", "stray"), stray)
+    script = world.folders.of("mixed") / "conf" / "scripts" / "mixed.yml"
+    write_yaml(script, {**read_yaml(script, ""), "controllers_config": ["mixed-quotes.yml", "stray.yml"]})
+
+    os.kill(pid, signal.SIGKILL)
+
+    world.wait_for_orders(0, key_of("mixed"))
+    status = world.wait_until("mixed", lambda s: s.state == "degraded", 90)
+    assert "btc-usdt" in status.reason
+    assert not before & {order["client_order_id"] for order in world.open_orders(key_of("mixed"))}
+    stopped = world.ask("bot-registry", StopBot(bot_name="mixed", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("torn", "]["),
+        ("strange", "connector_name: not_a_connector\ntrading_pair: BTC-USDT\ncontroller_name: pmm_simple\n"),
+        ("absent", None),
+    ],
+)
+def test_a_configuration_that_was_broken_meanwhile_leaves_no_order_behind(
+    world: World, name: str, broken: str | None
+) -> None:
+    pid = world.have(name, quotes())
+    file = world.folders.config(name, f"{name}-quotes")
+
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_text(broken)
+    os.kill(pid, signal.SIGKILL)
+
+    status = world.wait_until(name, lambda s: s.state == "failed", 60)
+    assert status.reason
+    assert world.alarm(f"bot/{name}")
+    world.wait_for_orders(0, key_of(name))
+    stopped = world.ask("bot-registry", StopBot(bot_name=name, async_backend=False), 90)
     assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
 
 
