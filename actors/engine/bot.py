@@ -181,7 +181,7 @@ class BotProcess:
         self._marks = Marks(spec.instance, self._clock)
         self._marks.put_on()
         self._settlement = Settlement(self._marks, self._say_settling)
-        record_executors(self._clock)
+        record_executors(self._clock, self._alarm)
         self._guard_start_and_stop()
         return True
 
@@ -234,7 +234,9 @@ class BotProcess:
             # A script that brought its own keeps its own books.
             return
         unfinished = orchestrator.record.unfinished()
-        orchestrator.take_over(await estates(unfinished, self._core.connectors, self._say_settling))
+        orchestrator.take_over(
+            await estates(unfinished, self._core.connectors, self._say_settling, self._clock.now)
+        )
 
     async def _start(self) -> str | None:
         """Start the strategy; why not, if it does not start."""
@@ -318,6 +320,11 @@ class BotProcess:
 
     def _say(self, text: str) -> None:
         logging.getLogger("hummingbot.client.aviary").info(text)
+
+    def _alarm(self, text: str) -> None:
+        """Something that somebody has to look at."""
+        logging.getLogger("hummingbot.client.aviary").error(text)
+        self._bridge.tell("alarm", text)
 
     def _say_settling(self, text: str) -> None:
         self._say(text)
