@@ -64,7 +64,7 @@ class LastingDCAExecutor(Resumable, DCAExecutor):  # type: ignore[misc]  # hummi
     def control_open_order_process(self) -> None:
         """Place the first level that lacks something."""
         level = self._next_level()
-        if level is None or self.is_expired:
+        if level is None or self.is_expired or not self.may_open():
             return
         market = self.get_price(connector_name=self.config.connector_name, trading_pair=self.config.trading_pair)
         if self._is_within_activation_bounds(self.config.prices[level], market):
@@ -112,6 +112,7 @@ class LastingDCAExecutor(Resumable, DCAExecutor):  # type: ignore[misc]  # hummi
                 else:
                     orders.remove(one)
                     self._failed_orders.append(one)
+                    self.given_up.add(one.order_id)
 
     # Closing
 
@@ -125,9 +126,8 @@ class LastingDCAExecutor(Resumable, DCAExecutor):  # type: ignore[misc]  # hummi
             super().early_stop()
 
     def cancel_open_orders(self) -> None:
-        """Cancel what may still trade, whether the exchange has answered it or not."""
-        self.bind()
-        super().cancel_open_orders()
+        """Cancel what may still trade."""
+        self.cancel_pending()
 
     def place_close_order_and_cancel_open_orders(self, price: Decimal = Decimal("NaN")) -> None:
         """Close, as soon as no other order of it may trade any more."""

@@ -98,6 +98,10 @@ class LastingGridExecutor(Resumable, GridExecutor):  # type: ignore[misc]  # hum
 
     # Levels
 
+    def get_open_orders_to_create(self) -> list[GridLevel]:
+        """Levels to enter now."""
+        return super().get_open_orders_to_create() if self.may_open() else []
+
     def adjust_and_place_open_order(self, level: GridLevel) -> None:
         """Enter a level."""
         with self.placing(f"{OPEN}:{level.id}"):
@@ -184,6 +188,7 @@ class LastingGridExecutor(Resumable, GridExecutor):  # type: ignore[misc]  # hum
 
     def _ended(self, one: TrackedOrder) -> InFlightOrder | None:
         """What an order that ended early had traded."""
+        self.given_up.add(one.order_id)
         if one.order.is_failure:
             self._failed_orders.append(one.order_id)
         else:
@@ -193,10 +198,8 @@ class LastingGridExecutor(Resumable, GridExecutor):  # type: ignore[misc]  # hum
     # Closing
 
     def cancel_open_orders(self) -> None:
-        """Cancel what may still trade, as the levels are now."""
-        self.bind()
-        self.update_grid_levels()
-        super().cancel_open_orders()
+        """Cancel what may still trade."""
+        self.cancel_pending()
 
     async def control_shutdown_process(self) -> None:
         """Wait for what was sent, then close what is left by one order."""

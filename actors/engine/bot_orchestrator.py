@@ -6,23 +6,27 @@ order; where not even that is possible, it stays written down, and that is said.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from aviary.actors.engine.bot_dca_executor import LastingDCAExecutor
+from aviary.actors.engine.bot_exposure import Exposure
 from aviary.actors.engine.bot_grid_executor import LastingGridExecutor
 from aviary.actors.engine.bot_order_executors import LastingOrderExecutor, LastingTWAPExecutor
 from aviary.actors.engine.bot_position_executor import LastingPositionExecutor
-from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor
+from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
 from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable
 from aviary.actors.engine.bot_takeover import Estate
 from aviary.actors.engine.bot_two_legged_executors import LastingArbitrageExecutor, LastingXEMMExecutor
 from aviary.config.clock import Clock
 from hummingbot.connector.markets_recorder import MarketsRecorder
-from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.common import MarketDict, OrderType, PositionAction, PriceType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, TradeUpdate
+from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
+from hummingbot.core.event.events import MarketEvent
 from hummingbot.model.position import Position
 from hummingbot.strategy import strategy_v2_base
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
@@ -37,6 +41,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger("hummingbot.client.aviary")
+
+REMEMBERED = 20_000
+"""Orders of which it is remembered whose they are."""
 
 LASTING: dict[str, type[Resumable]] = {
     "position_executor": LastingPositionExecutor,
@@ -73,10 +80,15 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self._taken_over = False
         self._ended: set[str] = set()
         self._states: dict[str, dict[str, str]] = {}
+        self.left: list[dict[str, str]] = []
+        """After a stop: what the controllers still hold."""
+        self._placed: dict[str, tuple[ExecutorBase, ExecutorOrder]] = {}
+        self._fills = SourceInfoEventForwarder(self._did_fill)
         # Positions that a configuration gives to a controller are for a fresh start: one that died knows better.
         known = self.record.controllers()
         fresh = {name: held for name, held in initial_positions_by_controller.items() if name not in known}
         super().__init__(initial_positions_by_controller=fresh, **given)
+        self.exposure = Exposure(self.strategy, alarm)
 
     def take_over(self, estates: tuple[Estate, ...]) -> None:
         """Go on with these, once the connectors are ready."""
@@ -94,6 +106,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
                     self._over.append(estate.executor.id)
                 self._estates = tuple(rest)
             self._write(self._over)
+            for connector in self.strategy.connectors.values():
+                connector.add_listener(MarketEvent.OrderFilled, self._fills)
             self._taken_over = True
         finally:
             if not self._taken_over:
@@ -111,6 +125,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         """Make what a controller asks for."""
         config = action.executor_config
         config.controller_id = action.controller_id
+        if not self._may_open(action.controller_id):
+            return
         executor = self._made(config)
         self._begin(executor)
         executor.start()
@@ -145,6 +161,12 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
 
     def store_all_positions(self) -> None:
         """The strategy stops in order."""
+        self.left = [
+            left_position(controller_id, hold.connector_name, hold.trading_pair, hold.net_amount_base)
+            for controller_id, holds in self.positions_held.items()
+            for hold in holds
+            if hold.net_amount_base != 0
+        ]
         self._write(one.config.id for one in self._executors() if one.is_closed)
         self.record.close()
         self.positions_held.clear()
@@ -186,6 +208,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self.record.begin(written)
         self._states[config.id] = state
         executor.place_order = partial(self._place, executor, executor.place_order)
+        executor.may_open = partial(self._may_open, config.controller_id)
         self.active_executors[config.controller_id].append(executor)
 
     def _note_states(self) -> None:
@@ -269,6 +292,10 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             if not named:
                 # The executor never learns of this order and will send another one.
                 self.strategy.cancel(connector_name, trading_pair, name)
+        self._placed[name] = executor, replace(order, client_order_id=name)
+        while len(self._placed) > REMEMBERED:
+            del self._placed[next(iter(self._placed))]
+        self.exposure.sent(executor.config.controller_id, connector_name, trading_pair, order.amount)
         return name
 
     # Taking over
@@ -346,7 +373,73 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self._alarm(f"{words}; closing what it holds: {_exposure(past)}.")
         return True
 
-    # Positions
+    # Positions and what nobody counts on
+
+    def _may_open(self, controller_id: str) -> bool:
+        return self.exposure.may_open(
+            controller_id, self.active_executors[controller_id], self.positions_held[controller_id]
+        )
+
+    def _did_fill(self, event_tag: int, market: Any, event: Any) -> None:
+        """A trade of an order that its executor has given up is held by the controller."""
+        del event_tag, market
+        executor, order = self._placed.get(event.order_id, (None, None))
+        if order is None or not isinstance(executor, Resumable):
+            return
+        if event.order_id in executor.given_up:
+            trade = TradeUpdate(
+                trade_id=event.exchange_trade_id,
+                client_order_id=event.order_id,
+                exchange_order_id=event.exchange_order_id,
+                trading_pair=event.trading_pair,
+                fill_timestamp=event.timestamp,
+                fill_price=event.price,
+                fill_base_amount=event.amount,
+                fill_quote_amount=event.price * event.amount,
+                fee=event.trade_fee,
+            )
+            self._hold_unexplained(executor.config.controller_id, PastOrder(order, (trade,)))
+
+    def count_stray(self, connector_name: str, stray: InFlightOrder) -> None:
+        """An order that nobody followed traded."""
+        trades = tuple(stray.order_fills.values())
+        executor, order = self._placed.get(stray.client_order_id, (None, None))
+        if order is not None and executor is not None:
+            self._hold_unexplained(executor.config.controller_id, PastOrder(order, trades))
+            return
+        sign = 1 if stray.trade_type == TradeType.BUY else -1
+        owners = [name for name in self.strategy.controllers if self._trades(name, connector_name, stray)]
+        if len(owners) == 1:
+            order = ExecutorOrder(
+                connector_name,
+                stray.trading_pair,
+                stray.trade_type,
+                stray.order_type,
+                stray.amount,
+                stray.price,
+                PositionAction.NIL,
+                self._clock.now(),
+                client_order_id=stray.client_order_id,
+            )
+            self._hold_unexplained(owners[0], PastOrder(order, trades))
+        else:
+            self._alarm(
+                f"{(sign * stray.executed_amount_base).normalize():+f} {stray.trading_pair} on {connector_name} were"
+                " traded by an order of an earlier life that nobody counted on; whose it is can't be told."
+            )
+
+    def _trades(self, controller_id: str, connector_name: str, stray: InFlightOrder) -> bool:
+        config = self.strategy.controllers[controller_id].config
+        return stray.trading_pair in config.update_markets(MarketDict({})).get(connector_name, ())
+
+    def _hold_unexplained(self, controller_id: str, past: PastOrder) -> None:
+        order = past.order
+        filled = past.filled()
+        filled.client_order_id = f"late-{order.client_order_id}-{past.trades[0].trade_id}"
+        self.hold(controller_id, order.connector_name, order.trading_pair, filled)
+        self._write(())
+        signed = past.amount if order.side == TradeType.BUY else -past.amount
+        self.exposure.unexplained((controller_id, order.connector_name, order.trading_pair), signed)
 
     def _hold_two_legged(self, executor: ExecutorBase) -> None:
         """Hold what an executor of two markets left; hummingbot's own way knows only of one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from aviary.actors.engine.bot_resuming import Ended, NotResumable, PastOrder, Resumable, tracked
 from hummingbot.core.data_type.common import PositionAction, PriceType
-from hummingbot.strategy_v2.executors.order_executor.data_types import ExecutionStrategy, OrderExecutorConfig
+from hummingbot.strategy_v2.executors.order_executor.data_types import OrderExecutorConfig
 from hummingbot.strategy_v2.executors.order_executor.order_executor import OrderExecutor
 from hummingbot.strategy_v2.executors.twap_executor.data_types import TWAPExecutorConfig
 from hummingbot.strategy_v2.executors.twap_executor.twap_executor import TWAPExecutor
@@ -31,6 +31,11 @@ class LastingOrderExecutor(Resumable, OrderExecutor):  # type: ignore[misc]  # h
     def put_back(self, past: Sequence[PastOrder], notes: dict[str, Any]) -> None:
         """What traded counts; the rest is placed again."""
         self._partial_filled_orders = [tracked(one.filled()) for one in past if one.amount > 0]
+
+    def control_order(self) -> None:
+        """Place the order, or see to it."""
+        if self._order is not None or self.may_open():
+            super().control_order()
 
     def place_open_order(self) -> None:
         """Place what is left, unless it is too small: then what traded is all there will be."""
@@ -55,7 +60,9 @@ class LastingOrderExecutor(Resumable, OrderExecutor):  # type: ignore[misc]  # h
                 self._current_retries += 1
             if one.executed_amount_base > 0:
                 self._partial_filled_orders.append(Ended(one.order))
-            elif one.order.is_failure:
+                return
+            self.given_up.add(one.order_id)
+            if one.order.is_failure:
                 self._failed_orders.append(one)
                 self._widen_slippage_if_that_was_it(one.order_id)
             else:
@@ -75,18 +82,8 @@ class LastingOrderExecutor(Resumable, OrderExecutor):  # type: ignore[misc]  # h
         await self._sleep(5.0)
 
     def cancel_order(self) -> None:
-        """Cancel the order, whether the exchange has answered it or not."""
-        self.bind()
-        super().cancel_order()
-
-    def evaluate_max_retries(self) -> None:
-        """Hold what traded when there were too many tries."""
-        Resumable.evaluate_max_retries(self)
-
-    def control_limit_chaser(self) -> None:
-        """Chase; an order that is being cancelled is not cancelled again."""
-        if self.config.execution_strategy == ExecutionStrategy.LIMIT_CHASER:
-            super().control_limit_chaser()
+        """Cancel the order."""
+        self.cancel_pending()
 
     def update_tracked_order_with_order_id(self, order_id: str) -> None:
         """Hummingbot forgets orders half a minute after their end; what it said of them before stays."""
@@ -129,6 +126,8 @@ class LastingTWAPExecutor(Resumable, TWAPExecutor):  # type: ignore[misc]  # hum
 
     def evaluate_create_order(self) -> None:
         """Place the next overdue slice, once what was placed before is known."""
+        if not self.may_open():
+            return
         if not self.config.is_maker and any(self.pending(one) for one in self.followed()):
             return
         for moment, one in self._order_plan.items():
@@ -177,6 +176,7 @@ class LastingTWAPExecutor(Resumable, TWAPExecutor):  # type: ignore[misc]  # hum
                     self._refreshed_orders.append(Ended(one.order))
                 else:
                     self._failed_orders.append(one)
+                    self.given_up.add(one.order_id)
 
     def evaluate_refresh_orders(self) -> None:
         """Cancel what has rested too long; its slice is placed again when it is gone."""
@@ -190,20 +190,18 @@ class LastingTWAPExecutor(Resumable, TWAPExecutor):  # type: ignore[misc]  # hum
             self._status = RunnableStatus.SHUTTING_DOWN
 
     def cancel_open_orders(self) -> None:
-        """Cancel what may still trade, whether the exchange has answered it or not."""
-        self.bind()
-        super().cancel_open_orders()
+        """Cancel what may still trade."""
+        self.cancel_pending()
 
     async def evaluate_all_orders_closed(self) -> None:
         """End when no order may trade any more."""
         if any(self.pending(one) for one in self.followed()):
             self.cancel_open_orders()
             return
-        if self.close_type == CloseType.POSITION_HOLD:
-            self._held_position_orders = self._collect_held_position_orders()
-            if not self._held_position_orders:
-                self.close_type = CloseType.EARLY_STOP
-        self.close_execution_by(self.close_type or CloseType.COMPLETED)
+        # What it traded is its controller's from now on, as with a single order.
+        self._held_position_orders = self._collect_held_position_orders()
+        nothing = CloseType.COMPLETED if self.close_type is None else CloseType.EARLY_STOP
+        self.close_execution_by(CloseType.POSITION_HOLD if self._held_position_orders else nothing)
 
     def get_total_executed_amount(self) -> Decimal:
         """Base units that all its orders traded."""

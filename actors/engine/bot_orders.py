@@ -12,11 +12,11 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ from hummingbot.connector.exchange.binance import binance_constants as spot
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
-
-log = logging.getLogger("hummingbot.client.aviary")
 
 MARK_LENGTH = 8
 """Hexadecimal digits that tell bots on one account apart: two of a hundred bots share one with a chance of 1e-6."""
@@ -51,9 +49,6 @@ REQUEST_TIMEOUT = 10.0
 CONNECTOR_ERRORS = (OSError, TimeoutError, aiohttp.ClientError, ValueError, KeyError)
 """What connectors raise when an exchange refuses, does not answer or answers nonsense."""
 
-SWEEP_PERIOD = 10.0
-"""Seconds between two looks for stray orders while the bot quotes."""
-
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
@@ -62,6 +57,8 @@ class OpenOrder:
     client_id: str
     exchange_id: str
     trading_pair: str
+    executed: Decimal = field(default=Decimal(0), compare=False)
+    """Base units traded so far."""
 
 
 class Marks:
@@ -105,7 +102,10 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
             answer = await connector._api_get(
                 path_url=path, params={"symbol": symbol}, is_auth_required=True, limit_id=limit
             )
-        found += [OpenOrder(order["clientOrderId"], str(order["orderId"]), pair) for order in answer]
+        found += [
+            OpenOrder(order["clientOrderId"], str(order["orderId"]), pair, Decimal(order["executedQty"]))
+            for order in answer
+        ]
     return found
 
 
@@ -176,14 +176,11 @@ class Settlement:
             return left
         return []
 
-    async def strays(self, connector: Any) -> set[OpenOrder]:
-        """Open orders with the bot's mark that hummingbot does not know of, such as one whose answer was lost."""
-        listed = await list_open_orders(connector)
+    def strays(self, connector: Any, listed: Iterable[OpenOrder]) -> set[OpenOrder]:
+        """Open orders with the bot's mark that hummingbot does not know of."""
         known = _tracked(connector)
         return {
-            order
-            for order in listed or ()
-            if self._is_ours(connector, order.client_id) and order.client_id not in known
+            order for order in listed if self._is_ours(connector, order.client_id) and order.client_id not in known
         }
 
     async def cancel(self, connector: Any, order: OpenOrder) -> None:
@@ -252,24 +249,6 @@ class Settlement:
                 async with asyncio.timeout(REQUEST_TIMEOUT):
                     await connector._place_cancel(order.client_order_id, order)
         return open_ids
-
-
-async def sweep_strays(settlement: Settlement, connectors: Callable[[], list[Any]], period: float) -> None:
-    """Cancel orders that stay unknown to hummingbot for two looks in a row; runs until it is cancelled."""
-    suspects: set[OpenOrder] = set()
-    while True:
-        await asyncio.sleep(period)
-        seen: set[OpenOrder] = set()
-        for connector in connectors():
-            try:
-                strays = await settlement.strays(connector)
-                for order in strays & suspects:
-                    log.warning("Cancelling %s on %s: open there, unknown here.", order.client_id, connector.name)
-                    await settlement.cancel(connector, order)
-                seen |= strays
-            except CONNECTOR_ERRORS as error:
-                log.info("Stray orders on %s can't be looked for: %s", connector.name, error)
-        suspects = seen
 
 
 def _tracked(connector: Any) -> dict[str, Any]:

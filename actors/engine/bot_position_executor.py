@@ -89,7 +89,7 @@ class LastingPositionExecutor(Resumable, PositionExecutor):  # type: ignore[misc
 
     def control_open_order(self) -> None:
         """Open nothing that would have to be closed at once."""
-        if self._open_order is not None or not self.is_expired:
+        if self._open_order is not None or (not self.is_expired and self.may_open()):
             super().control_open_order()
 
     def control_barriers(self) -> None:
@@ -100,9 +100,8 @@ class LastingPositionExecutor(Resumable, PositionExecutor):  # type: ignore[misc
             super().control_barriers()
 
     def cancel_open_orders(self) -> None:
-        """Cancel what may still trade, whether the exchange has answered it or not."""
-        self.bind()
-        super().cancel_open_orders()
+        """Cancel what may still trade."""
+        self.cancel_pending()
 
     def place_close_order_and_cancel_open_orders(
         self, close_type: CloseType, price: Decimal = Decimal("NaN")
@@ -174,6 +173,7 @@ class LastingPositionExecutor(Resumable, PositionExecutor):  # type: ignore[misc
             self._exits.append(one)
         else:
             self._failed_orders.append(one)
+            self.given_up.add(one.order_id)
         if one.order.current_state == OrderState.FAILED:
             self._current_retries += 1
 

@@ -9,6 +9,7 @@ it is, and its orders with what each is for; the orders are written before they 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, TradeTyp
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.model.order import Order
 from hummingbot.model.position import Position
+from hummingbot.model.trade_fill import TradeFill
 from sqlalchemy import (
     Column,
     Float,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    create_engine,
     delete,
     insert,
     inspect,
@@ -32,6 +35,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateColumn
 
 _METADATA = MetaData()
@@ -259,3 +263,51 @@ def _order_of(row: Any) -> ExecutorOrder:
         role=row.role,
         client_order_id=row.client_order_id,
     )
+
+
+def left_position(controller_id: str, connector_name: str, trading_pair: str, signed: Decimal) -> dict[str, str]:
+    """What a controller holds when its bot has stopped; base units, negative for sold ones."""
+    return {
+        "controller_id": controller_id,
+        "connector_name": connector_name,
+        "trading_pair": trading_pair,
+        "side": "LONG" if signed > 0 else "SHORT",
+        "amount": f"{abs(signed).normalize():f}",
+    }
+
+
+def left_by_the_dead(database: Path) -> list[dict[str, str]]:
+    """What a life that did not stop in order holds, as far as it had heard; without hummingbot's own machinery."""
+    if not database.exists():
+        return []
+    engine = create_engine(f"sqlite:///{database}")
+    try:
+        with Session(engine) as session:
+            tables = set(inspect(engine).get_table_names())
+            if not {"AviaryExecutorOrder", "TradeFill", "Position"} <= tables:
+                return []
+            nets: dict[tuple[str, str, str], Decimal] = {}
+            fills = (
+                select(
+                    _EXECUTORS.c.controller_id,
+                    _ORDERS.c.connector_name,
+                    _ORDERS.c.trading_pair,
+                    _ORDERS.c.side,
+                    TradeFill.amount,
+                )
+                .join(_ORDERS, _ORDERS.c.executor_id == _EXECUTORS.c.id)
+                .join(TradeFill, TradeFill.order_id == _ORDERS.c.client_order_id)
+            )
+            held = select(
+                Position.controller_id,
+                Position.connector_name,
+                Position.trading_pair,
+                Position.side,
+                Position.amount,
+            )
+            for controller, connector, pair, side, amount in (*session.execute(fills), *session.execute(held)):
+                market = controller, connector, pair
+                nets[market] = nets.get(market, Decimal(0)) + (amount if side == "BUY" else -amount)
+            return [left_position(*market, net) for market, net in nets.items() if net != 0]
+    finally:
+        engine.dispose()

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
+from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
@@ -23,6 +24,13 @@ from hummingbot.strategy_v2.models.executors import CloseType, TrackedOrder
 
 LATE = 1.0
 """Seconds after an order's end within which the user stream may still tell fills of it."""
+
+CANCEL_AGAIN = 2.0
+"""Seconds after which an order that still rests is cancelled once more."""
+
+UNSEEN = 10.0
+"""Seconds after which an order that no connector follows was refused by the connector itself: a price that is no
+number, say."""
 
 SHUTDOWN_PAUSE = 1.0
 """Seconds between two looks of an executor that closes."""
@@ -136,6 +144,12 @@ def _stand_in(name: str, pair: str, like: Any, created_at: float, trades: Sequen
     return order
 
 
+def _never_sent(name: str, at: float) -> InFlightOrder:
+    return InFlightOrder(
+        name, "-", OrderType.LIMIT, TradeType.BUY, Decimal(1), at, initial_state=OrderState.FAILED
+    )
+
+
 class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
     """Mixed into each kind of executor, before hummingbot's own class."""
 
@@ -143,6 +157,18 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
     resumed = False
     role = ""
     """What the order that is being placed is for; written down with it."""
+
+    def __init__(self, **given: Any) -> None:
+        self.given_up: set[str] = set()
+        """Orders of which it counts nothing that is told from now on."""
+        self._cancelled_at: dict[str, float] = {}
+        self._unseen: dict[str, float] = {}
+        super().__init__(**given)
+
+    @staticmethod
+    def may_open() -> bool:
+        """Whether its controller may hold more; the orchestrator puts its own answer in place of this one."""
+        return True
 
     # What each kind says
 
@@ -234,6 +260,11 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
                     order = connector._order_tracker.fetch_order(one.order_id)  # noqa: SLF001
                     if order is not None:
                         one.order = order
+            if one.order is None:
+                now = self._strategy.current_timestamp
+                if now - self._unseen.setdefault(one.order_id, now) >= UNSEEN:
+                    self.logger().error(f"Order {one.order_id} was never sent.")
+                    one.order = _never_sent(one.order_id, now)
 
     def tidy(self) -> None:
         """Deal with orders that ended early, once their last trades are told."""
@@ -250,6 +281,25 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
         """The next steps deal with it."""
         self.bind()
 
+    def cancel_pending(self) -> None:
+        """Cancel what rests, whether the exchange has answered it or not; again if that did not help."""
+        self.bind()
+        now = self._strategy.current_timestamp
+        for one in self.followed():
+            order = one.order
+            if order is None or not self.pending(one) or not order.is_open or order.order_type == OrderType.MARKET:
+                continue
+            if now - self._cancelled_at.get(one.order_id, 0.0) >= CANCEL_AGAIN:
+                self._cancelled_at[one.order_id] = now
+                for connector in self.connectors.values():
+                    # Not by way of the strategy, which sends no second cancellation within a minute.
+                    connector.cancel(order.trading_pair, one.order_id)
+
+    def force_stop_with_position_hold(self) -> None:
+        """Leave at once; what its orders still trade is not its own any more."""
+        super().force_stop_with_position_hold()
+        self.given_up |= {one.order_id for one in self.followed() if self.pending(one)}
+
     def gone(self, one: TrackedOrder | None) -> bool:
         """Whether an order ended early, and long enough ago that its trades are told."""
         if one is None or one.order is None or one.is_filled:
@@ -259,8 +309,10 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
         return bool(self._strategy.current_timestamp - one.order.last_update_timestamp >= LATE)
 
     def pending(self, one: TrackedOrder | None) -> bool:
-        """Whether an order may still trade."""
-        return one is not None and not one.is_filled
+        """Whether an order may still trade, or has traded what is not told yet."""
+        if one is None or isinstance(one, Ended):
+            return False
+        return not one.is_filled or one.executed_amount_base < one.order.amount
 
     def evaluate_max_retries(self) -> None:
         """Give up after too many tries, and leave what it has traded to its controller."""

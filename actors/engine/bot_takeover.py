@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from aviary.actors.engine import binance_orders
 from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS, FIRST_DELAY, LAST_DELAY, REQUEST_TIMEOUT
 from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
 from aviary.actors.engine.bot_resuming import PastOrder, amount_of
+from aviary.actors.engine.bot_sending import ON_ITS_WAY, unknown
 from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TradeFeeBase
@@ -24,9 +24,6 @@ AT_ONCE = 4
 FEW = 20
 """Orders of one executor up to which the exchange is asked about all of them. Of an executor with more, such as a grid,
 those that had ended are taken as they were written down: asking would take minutes."""
-
-ON_ITS_WAY = 10.0
-"""Seconds after which an order can't be on its way to the exchange any more: its request was given up before."""
 
 ASK_AGAIN = 1.0
 """Seconds between two questions about an order that may be on its way."""
@@ -92,7 +89,7 @@ async def _ask(
         try:
             state, trades = await _question(connector, order)
         except CONNECTOR_ERRORS as error:
-            if not _is_unknown(connector, order, error):
+            if not unknown(connector, order, error):
                 say(
                     f"{connector.name}: orders of an earlier life can't be asked about yet: {type(error).__name__}"
                 )
@@ -132,17 +129,6 @@ async def _question(connector: Any, order: ExecutorOrder) -> tuple[OrderState, l
 def is_over(state: OrderState) -> bool:
     """Whether an order in this state can't trade any more."""
     return state in {OrderState.CANCELED, OrderState.FILLED, OrderState.FAILED, OrderState.COMPLETED}
-
-
-def _is_unknown(connector: Any, order: ExecutorOrder, error: Exception) -> bool:
-    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-        return bool(connector._is_order_not_found_during_status_update_error(error))
-    # Exchanges that know orders by their own ids only can't be asked about one that never got any.
-    return (
-        isinstance(error, TimeoutError)
-        and order.exchange_order_id is None
-        and not binance_orders.applies(connector)
-    )
 
 
 def shadow_of(order: ExecutorOrder) -> InFlightOrder:

@@ -102,9 +102,9 @@ class LastingXEMMExecutor(Resumable, XEMMExecutor):  # type: ignore[misc]  # hum
         """Quote again only when no earlier quote may trade any more; hedge what one of them traded."""
         if self._owes():
             self._status = RunnableStatus.SHUTTING_DOWN
-            self._cancel_maker()
+            self.cancel_pending()
             return
-        if self.maker_order is None and any(self.pending(one) for one in self._makers):
+        if self.maker_order is None and (not self.may_open() or any(self.pending(one) for one in self._makers)):
             return
         maker = self.maker_order
         await super().control_maker_order()
@@ -126,11 +126,12 @@ class LastingXEMMExecutor(Resumable, XEMMExecutor):  # type: ignore[misc]  # hum
                     orders[orders.index(one)] = Ended(one.order)
                 else:
                     orders.remove(one)
+                    self.given_up.add(one.order_id)
 
     async def control_shutdown_process(self) -> None:
         """Wait for what was sent, then hedge what is owed."""
         if any(self.pending(one) for one in self.followed()):
-            self._cancel_maker()
+            self.cancel_pending()
         elif self.close_type != CloseType.POSITION_HOLD and self._owes():
             self.place_taker_order()
         else:
@@ -153,17 +154,11 @@ class LastingXEMMExecutor(Resumable, XEMMExecutor):  # type: ignore[misc]  # hum
         self.taker_order = TrackedOrder(order_id=order_id)
         self._takers.append(self.taker_order)
 
-    def _cancel_maker(self) -> None:
-        self.bind()
-        for one in self._all_makers():
-            if self.pending(one):
-                self._strategy.cancel(self.maker_connector, self.maker_trading_pair, one.order_id)
-
     def early_stop(self, keep_position: bool = False) -> None:  # noqa: FBT001, FBT002 - hummingbot's
         """Stop quoting; what traded is still hedged."""
         self.close_type = CloseType.POSITION_HOLD if keep_position else CloseType.EARLY_STOP
         self._status = RunnableStatus.SHUTTING_DOWN
-        self._cancel_maker()
+        self.cancel_pending()
 
     def get_cum_fees_quote(self) -> Decimal:
         """Fees of all its orders."""
@@ -233,6 +228,11 @@ class LastingArbitrageExecutor(Resumable, ArbitrageExecutor):  # type: ignore[mi
             return None
         return market, side, abs(more)
 
+    async def execute_arbitrage(self) -> None:
+        """Send both legs."""
+        if self.may_open():
+            await super().execute_arbitrage()
+
     def place_buy_arbitrage_order(self) -> None:
         """The leg that buys."""
         with self.placing(BUY):
@@ -287,6 +287,7 @@ class LastingArbitrageExecutor(Resumable, ArbitrageExecutor):  # type: ignore[mi
                     orders[orders.index(one)] = Ended(one.order)
                 else:
                     orders.remove(one)
+                    self.given_up.add(one.order_id)
 
     async def control_task(self) -> None:
         """One step; too many failures leave what is open to the controller."""

@@ -8,11 +8,15 @@ from bot_world import World
 
 OPENER = Path(__file__).with_name("opener.py")
 
+LET_GO = Decimal(130)
+"""Quote units that may be left of a controller: twice the largest amount that the exchange takes no order for."""
+
 
 def opener(**config: Any) -> dict[str, Any]:
-    """A configuration of the controller beside this file."""
+    """A configuration of the controller beside this file, named after what it does."""
+    names = (config["kind"], config["trading_pair"].split("-")[0], config["connector_name"].partition("_")[2])
     return {
-        "id": f"{config['kind']}-{config['trading_pair'].split('-')[0].lower()}",
+        "id": "-".join(name.lower() for name in names if name),
         "controller_name": "opener",
         "controller_type": "generic",
         **config,
@@ -28,42 +32,45 @@ def install(world: World) -> None:
 
 
 class Books:
-    """One key's trades in one pair of one market."""
+    """One key's trades in one pair of one market; in HEDGE mode of one side of it."""
 
-    def __init__(self, world: World, key: str, connector: str, pair: str) -> None:
+    def __init__(self, world: World, key: str, connector: str, pair: str, side: str | None = None) -> None:
         self.world = world
         self.key = key
         self.market = "perpetual" if connector.endswith("perpetual") else "spot"
-        self.symbol = pair.replace("-", "")
+        self.pair = pair
+        self.base = pair.split("-", maxsplit=1)[0]
+        self.side = side
 
     def fills(self) -> list[dict[str, Any]]:
         """All trades, oldest first."""
         rows = self.world.run(self.world.sandbox.fills(self.key, market=self.market))
-        return [row for row in rows if row["symbol"] == self.symbol]
+        return [
+            row
+            for row in rows
+            if row["symbol"] == self.pair.replace("-", "") and self.side in {None, row["position_side"]}
+        ]
 
     def held(self) -> Decimal:
-        """Base units bought more than sold."""
-        return sum(
-            (Decimal(row["amount"]) * (1 if row["side"] == "BUY" else -1) for row in self.fills()), Decimal(0)
-        )
+        """Base units bought more than sold, but for fees."""
+        held = Decimal(0)
+        for row in self.fills():
+            held += Decimal(row["amount"]) * (1 if row["side"] == "BUY" else -1)
+            if row["fee_asset"] == self.base:
+                held -= Decimal(row["fee"])
+        return held
 
     def price(self) -> Decimal:
         """The price of the last trade; 0 before the first."""
         fills = self.fills()
         return Decimal(fills[-1]["price"]) if fills else Decimal(0)
 
-    def largest_order(self) -> Decimal:
-        """Quote units of the largest order."""
-        orders = self.world.run(self.world.sandbox.orders(self.key, market=self.market))
-        amounts = [Decimal(row["amount"]) for row in orders if row["symbol"] == self.symbol]
-        return max(amounts, default=Decimal(0)) * self.price()
-
-    def dust(self) -> Decimal:
-        """Quote units that may stay: what the exchange would not take as an order."""
-        return Decimal(100) if self.market == "perpetual" else Decimal(10)
+    def value(self) -> Decimal:
+        """Quote units held, whichever way."""
+        return abs(self.held()) * self.price()
 
     def wait_until_still(self, seconds: float = 3.0, patience: float = 30.0) -> Decimal:
-        """Wait until nothing has traded for a while; what is held then."""
+        """Wait until something is held and nothing has traded for a while; what is held then."""
         clock = self.world.system.clock
         began = since = clock.monotonic()
         held = self.held()

@@ -22,16 +22,29 @@ def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(wor
     assert not before & {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
 
 
-def test_an_order_whose_answer_was_lost_does_not_stay_beside_its_replacement(world: World) -> None:
+def test_an_order_whose_answer_was_lost_is_asked_about_and_not_sent_again(world: World) -> None:
     world.add_account("lossy", "sandboxlossy")
     world.run(world.sandbox.faults("place_answer_lost", 60, market="spot", key="sandboxlossy", count=2))
 
     world.deploy("lossy", quotes(), account="lossy")
     world.wait_until("lossy", lambda s: s.state == "running")
 
-    # Two of the first four are resting and unknown; their levels are quoted anew, and the strays go.
-    world.wait_for_orders(6, "sandboxlossy")
     world.wait_for_orders(4, "sandboxlossy")
+    # Long enough for an executor to try again, and for the exchange's list to be looked at twice.
+    world.pause(4.0)
+    assert len(world.run(world.sandbox.orders("sandboxlossy"))) == 4
+
+
+def test_an_exchange_that_answers_5xx_to_orders_gets_each_once_it_is_back(world: World) -> None:
+    world.add_account("unlucky", "sandboxunlucky")
+    world.deploy("unlucky", quotes(executor_refresh_time=3), account="unlucky")
+    world.wait_until("unlucky", lambda s: s.state == "running")
+    world.wait_for_orders(4, "sandboxunlucky")
+
+    world.run(world.sandbox.faults("http_5xx", 6, market="spot", key="sandboxunlucky"))
+    world.pause(7.0)
+
+    world.wait_for_orders(4, "sandboxunlucky", timeout=40)
 
 
 def test_events_and_notices_arrive(world: World) -> None:

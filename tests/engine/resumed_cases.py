@@ -220,7 +220,7 @@ RESUMED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         case("twap", TWAP, ["900.0", "BUY", "1"], notes={"start": 900.0}, steps=6),
         {
             "placed": [["BUY", "MARKET", "1", f"{moment}.0"] for moment in (910, 920, 930, 940)],
-            "end": "COMPLETED",
+            "end": "POSITION_HOLD",
             "status": "TERMINATED",
         },
     ),

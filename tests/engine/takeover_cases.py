@@ -76,6 +76,13 @@ class Exchange:
     def budget_checker(self) -> Any:
         return SimpleNamespace(adjust_candidates=lambda candidates: candidates)
 
+    def cancel(self, trading_pair: str, order_id: str) -> None:
+        """What rests is gone at once."""
+        assert trading_pair == PAIR
+        if order_id in self.known:
+            order = self.known[order_id]
+            order.current_state, order.last_update_timestamp = OrderState.CANCELED, 0.0
+
     def add_listener(self, *given: Any) -> None:
         pass
 
@@ -138,14 +145,6 @@ class Strategy:
     def __init__(self, exchanges: dict[str, Exchange]) -> None:
         self.connectors = exchanges
         self.placed: list[list[str]] = []
-        self.cancelled: list[str] = []
-
-    def cancel(self, connector_name: str, trading_pair: str, order_id: str) -> None:
-        """What rests is gone at once."""
-        assert trading_pair == PAIR
-        self.cancelled.append(order_id)
-        known = self.connectors[connector_name].known[order_id]
-        known.current_state, known.last_update_timestamp = OrderState.CANCELED, 0.0
 
     def place(self, executor: Any, **sent: Any) -> str:
         """Market orders are filled at once, others rest."""
