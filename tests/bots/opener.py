@@ -15,7 +15,6 @@ from hummingbot.strategy_v2.executors.position_executor.data_types import (
     TripleBarrierConfig,
 )
 from hummingbot.strategy_v2.executors.twap_executor.data_types import TWAPExecutorConfig
-from hummingbot.strategy_v2.executors.xemm_executor.data_types import XEMMExecutorConfig
 from hummingbot.strategy_v2.models.executor_actions import CreateExecutorAction
 
 
@@ -24,7 +23,7 @@ class OpenerConfig(ControllerConfigBase):
     controller_type: str = "generic"
     connector_name: str
     trading_pair: str
-    other_connector: str = "sandbox_perpetual"
+    other_pair: str = "ETH-BTC"
     kind: str
     side: str = "BUY"
     at_once: int = 1
@@ -37,8 +36,8 @@ class OpenerConfig(ControllerConfigBase):
 
     def update_markets(self, markets: MarketDict) -> MarketDict:
         markets = markets.add_or_update(self.connector_name, self.trading_pair)
-        if self.kind in {"xemm", "arbitrage"}:
-            markets = markets.add_or_update(self.other_connector, self.trading_pair)
+        if self.kind == "arbitrage":
+            markets = markets.add_or_update(self.connector_name, self.other_pair)
         return markets
 
 
@@ -76,7 +75,7 @@ class Opener(ControllerBase):
         )
         given: dict[str, Any] = {"timestamp": self.market_data_provider.time()}
         here = {"connector_name": config.connector_name, "trading_pair": config.trading_pair}
-        markets = [ConnectorPair(**here), ConnectorPair(**{**here, "connector_name": config.other_connector})]
+        markets = [ConnectorPair(**here), ConnectorPair(**{**here, "trading_pair": config.other_pair})]
         match config.kind:
             case "position":
                 barriers.open_order_type = OrderType.MARKET
@@ -142,17 +141,6 @@ class Opener(ControllerBase):
                     price=price * (1 - sign * Decimal("0.0005")),
                     execution_strategy=ExecutionStrategy.LIMIT,
                     leverage=config.leverage,
-                )
-            case "xemm":
-                return XEMMExecutorConfig(
-                    **given,
-                    buying_market=markets[0],
-                    selling_market=markets[1],
-                    maker_side=TradeType.BUY,
-                    order_amount=quote / price,
-                    min_profitability=Decimal("-0.02"),
-                    target_profitability=Decimal("-0.01"),
-                    max_profitability=Decimal("0.02"),
                 )
             case "arbitrage":
                 return ArbitrageExecutorConfig(
