@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from aviary.actors.engine.bot_dca_executor import LastingDCAExecutor
 from aviary.actors.engine.bot_exposure import Exposure
 from aviary.actors.engine.bot_grid_executor import LastingGridExecutor
+from aviary.actors.engine.bot_lp_executor import LastingLPExecutor
 from aviary.actors.engine.bot_order_executors import LastingOrderExecutor, LastingTWAPExecutor
 from aviary.actors.engine.bot_position_executor import LastingPositionExecutor
 from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
@@ -53,8 +54,9 @@ LASTING: dict[str, type[Resumable]] = {
     "order_executor": LastingOrderExecutor,
     "xemm_executor": LastingXEMMExecutor,
     "arbitrage_executor": LastingArbitrageExecutor,
+    "lp_executor": LastingLPExecutor,
 }
-"""Kinds that a later life can go on with. Positions in liquidity pools are no orders; nothing is written down of them."""
+"""Kinds that a later life can go on with."""
 
 
 class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # hummingbot is untyped
@@ -187,12 +189,14 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         return (executor for executors in self.active_executors.values() for executor in executors)
 
     def _made(self, config: Any) -> ExecutorBase:
-        return self._executor_mapping[config.type](
+        executor = self._executor_mapping[config.type](
             strategy=self.strategy,
             config=config,
             update_interval=self.executors_update_interval,
             max_retries=self.executors_max_retries,
         )
+        executor.alarm = self._alarm
+        return executor
 
     def _begin(self, executor: ExecutorBase) -> None:
         """Write an executor down, as its making has left it, and take it among the active ones."""
@@ -208,6 +212,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self.record.begin(written)
         self._states[config.id] = state
         executor.place_order = partial(self._place, executor, executor.place_order)
+        if lasting:
+            executor.write_down = lambda: self._note(config.id, executor.state())
         executor.may_open = partial(self._may_open, config.controller_id)
         self.active_executors[config.controller_id].append(executor)
 

@@ -170,6 +170,14 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
         """Whether its controller may hold more; the orchestrator puts its own answer in place of this one."""
         return True
 
+    @staticmethod
+    def write_down() -> None:
+        """Write down how it is; the orchestrator puts its own way in place of this one."""
+
+    @staticmethod
+    def alarm(text: str) -> None:
+        """Tell what somebody has to look at; the orchestrator puts its own way in place of this one."""
+
     # What each kind says
 
     def notes(self) -> dict[str, Any]:

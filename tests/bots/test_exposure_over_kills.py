@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from aviary.actors.messages.bots import StopBot
+from aviary.actors.messages.bots import StartBot, StopBot
 from books import LET_GO, Books, opener
 from bot_world import World, quotes
 
@@ -189,6 +189,35 @@ def test_what_one_leg_traded_the_other_trades_too_or_it_is_taken_back(world: Wor
     # Fees are paid in what is bought.
     volume = sum(Decimal(row["amount"]) for row in here.fills())
     assert abs(here.held() + there.held()) <= volume * Decimal("0.002")
+
+
+@pytest.mark.timeout(300)
+def test_a_stop_of_a_dead_bot_says_what_it_leaves_and_its_next_life_closes_it(world: World) -> None:
+    name = "corpse"
+    world.add_account(name, f"sandbox{name}")
+    world.deploy(name, opens("position", PERPETUAL, "ETH-USDT", side="SELL"), account=name)
+    books = Books(world, f"sandbox{name}", PERPETUAL, "ETH-USDT")
+    held = books.wait_until_still(seconds=1.0)
+    pid = world.status(name).pid
+    assert pid is not None
+
+    # Hung, so that it can't be asked, and killed in the middle of its stop.
+    os.kill(pid, signal.SIGSTOP)
+    world.ask("bot-registry", StopBot(bot_name=name, async_backend=True))
+    os.kill(pid, signal.SIGKILL)
+    stopped = world.wait_until(name, lambda s: s.state == "stopped", 90)
+
+    assert stopped.positions_left is not None
+    [left] = stopped.positions_left
+    assert (left["side"], Decimal(left["amount"])) == ("SHORT", -held)
+    assert "positions are left without an exit" in stopped.reason
+
+    world.ask("bot-registry", StartBot(bot_name=name))
+    world.wait_until(name, lambda s: s.state == "running", 60)
+    assert f"positions-left/{name}" not in {alarm.name for alarm in world.system.alarms.standing()}
+    again = world.ask("bot-registry", StopBot(bot_name=name, async_backend=False), 90)
+    assert (again["positions_left"], again["reason"]) == ((), "")
+    assert books.value() <= LET_GO
 
 
 @pytest.mark.timeout(300)

@@ -41,6 +41,16 @@ XEMM = {
     "max_profitability": "0.01",
 }
 ARBITRAGE = {**MARKETS, "min_profitability": "0.01"}
+LP = {
+    **HERE,
+    "lp_provider": "meteora/clmm",
+    "pool_address": "pool",
+    "lower_price": "90",
+    "upper_price": "110",
+    "base_amount": "1",
+    "quote_amount": "100",
+    "side": BUY,
+}
 THERE = {"connector_name": "perpetual"}
 
 
@@ -262,6 +272,31 @@ RESUMED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one that was being taken back is not taken back twice": (
         case("arbitrage", ARBITRAGE, ["buy", "BUY", "1"], ["back", "SELL", "1"]),
         {"placed": [], "over": True},
+    ),
+    # LP
+    "a position in a pool is gone on with": (
+        case("lp", LP, state={"step": "HELD", "position_address": "P"}),
+        {"pool": [], "active": True, "status": "RUNNING"},
+    ),
+    "one that was never asked for is opened": (
+        case("lp", LP, steps=1),
+        {"pool": [["OPEN", "pool"]]},
+    ),
+    "one that was being opened and landed is closed": (
+        case("lp", LP, state={"step": "OPENING"}, positions=["P"], steps=2),
+        {"pool": [["CLOSE", "P"]], "end": "EARLY_STOP"},
+    ),
+    "one that was being opened is not opened again while it may land": (
+        case("lp", LP, state={"step": "OPENING"}),
+        {"pool": [], "active": True},
+    ),
+    "one that can't be told from others is left alone": (
+        case("lp", LP, state={"step": "OPENING"}, positions=["P", "Q"]),
+        {"pool": [], "end": "FAILED", "status": "TERMINATED"},
+    ),
+    "one that was being closed is closed": (
+        case("lp", LP, state={"step": "CLOSING", "position_address": "P", "closing": "POSITION_HOLD"}, steps=1),
+        {"pool": [["CLOSE", "P"]], "end": "POSITION_HOLD"},
     ),
 }
 """Cases, and what has to come of them."""

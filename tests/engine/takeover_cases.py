@@ -19,14 +19,19 @@ from aviary.actors.engine.roots import settle_in
 settle_in(Path(sys.argv[1]))
 
 from aviary.actors.engine.bot_orchestrator import LASTING, RecordingOrchestrator
-from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
+from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor
 from aviary.actors.engine.bot_resuming import PastOrder
 from aviary.actors.engine.bot_takeover import Estate, estates
+from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TokenAmount
+from hummingbot.model import HummingbotBase
 from hummingbot.strategy_v2.models.base import RunnableStatus
 from hummingbot.strategy_v2.models.executor_actions import StopExecutorAction
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 PAIR = "BTC-USDT"
 NOW = 1000.0
@@ -82,6 +87,31 @@ class Exchange:
         if order_id in self.known:
             order = self.known[order_id]
             order.current_state, order.last_update_timestamp = OrderState.CANCELED, 0.0
+
+    # As much of Gateway as a position in a pool needs
+
+    positions: ClassVar[list[str]] = []
+    pool: ClassVar[list[list[str]]] = []
+
+    def create_market_order_id(self, *given: Any) -> str:
+        return "pool-order"
+
+    async def get_user_positions(self, **given: Any) -> list[Any]:
+        return [SimpleNamespace(address=name, lower_price=90, upper_price=110) for name in self.positions]
+
+    async def get_position_info_fresh(self, **given: Any) -> Any:
+        amounts = dict.fromkeys(
+            ("base_token_amount", "quote_token_amount", "base_fee_amount", "quote_fee_amount"), 1
+        )
+        return SimpleNamespace(lower_price=90, upper_price=110, price=100, **amounts)
+
+    async def _clmm_add_liquidity(self, **given: Any) -> str:
+        self.pool.append(["OPEN", given["pool_address"]])
+        raise ConnectionResetError("gone")
+
+    async def _clmm_close_position(self, **given: Any) -> str:
+        self.pool.append(["CLOSE", given["position_address"]])
+        raise ConnectionResetError("gone")
 
     def add_listener(self, *given: Any) -> None:
         pass
@@ -179,7 +209,12 @@ async def resumed(case: dict[str, Any]) -> dict[str, Any]:
     async def sleep(delay: float) -> None:
         del delay
 
+    async def no_pool() -> None:
+        pass
+
     executor._sleep = sleep  # type: ignore[method-assign]
+    executor.update_pool_info = no_pool
+    Exchange.positions[:], Exchange.pool[:] = case.get("positions", []), []
     past = []
     for number, (role, side, traded, *rest) in enumerate(case["orders"]):
         more = dict(rest[0]) if rest else {}
@@ -206,7 +241,8 @@ async def resumed(case: dict[str, Any]) -> dict[str, Any]:
         "active": active,
         "end": executor.close_type.name if executor.close_type else None,
         "status": executor.status.name,
-        "pnl": plain(executor.get_net_pnl_quote()),
+        "pnl": "" if case["type"] == "lp_executor" else plain(executor.get_net_pnl_quote()),
+        "pool": list(Exchange.pool),
     }
 
 
@@ -249,6 +285,35 @@ async def asked(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def reads_an_old_record() -> list[Any]:
+    """An executor that an earlier release wrote down, as this one reads it."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE AviaryExecutor (id TEXT, controller_id TEXT, type TEXT, config TEXT)")
+        )
+        connection.execute(
+            text(
+                "CREATE TABLE AviaryExecutorOrder (number INTEGER, executor_id TEXT, client_order_id TEXT,"
+                " connector_name TEXT, trading_pair TEXT, side TEXT, order_type TEXT, amount TEXT, price TEXT,"
+                " position_action TEXT, created_at FLOAT)"
+            )
+        )
+        connection.execute(text("INSERT INTO AviaryExecutor VALUES ('e', 'c', 'grid_executor', '{}')"))
+        connection.execute(
+            text(
+                "INSERT INTO AviaryExecutorOrder"
+                " VALUES (1, 'e', 'x', 'exchange', 'BTC-USDT', 'BUY', 'LIMIT', '1', '100', 'OPEN', 1.0)"
+            )
+        )
+    HummingbotBase.metadata.create_all(engine)
+    MarketsRecorder._shared_instance = SimpleNamespace(
+        sql_manager=SimpleNamespace(engine=engine, get_new_session=lambda: Session(engine))
+    )
+    [executor] = ExecutorRecord().unfinished()
+    return [executor.notes, executor.state, [one.role for one in executor.orders]]
+
+
 logging.disable()
 cases = json.loads(sys.stdin.read())
 print(
@@ -257,6 +322,7 @@ print(
             "resumed": [asyncio.run(resumed(case)) for case in cases["resumed"]],
             "held": [held(case) for case in cases["held"]],
             "acts early": acts_early(),
+            "old record": reads_an_old_record(),
             "asked": [asyncio.run(asked(case)) for case in cases["asked"]],
         }
     )

@@ -70,6 +70,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answers: dict[str, Any] = json.loads(done.stdout)
     return {
         "acts early": answers["acts early"],
+        "old record": answers["old record"],
         **dict(zip(RESUMED, answers["resumed"], strict=True)),
         **dict(zip(HELD, answers["held"], strict=True)),
         **dict(zip(ASKED, answers["asked"], strict=True)),
@@ -100,3 +101,7 @@ def test_the_exchange_is_asked_until_the_fills_are_known(results: dict[str, Any]
 
 def test_no_controller_acts_before_the_dead_life_has_been_taken_over(results: dict[str, Any]) -> None:
     assert results["acts early"] is False
+
+
+def test_what_an_earlier_release_wrote_down_is_read(results: dict[str, Any]) -> None:
+    assert results["old record"] == [{}, {}, [""]]
