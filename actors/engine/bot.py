@@ -288,17 +288,8 @@ class BotProcess:
     async def _sweep(self) -> None:
         from aviary.actors.engine.bot_audit import Audit
 
-        audit = Audit(self._settlement, self._sending, self._count_stray)
+        audit = Audit(self._settlement, self._sending, lambda: self._orchestrator, self._clock)
         await audit.run(lambda: list(self._core.connectors.values()), self._spec.sweep_period)
-
-    def _count_stray(self, connector_name: str, order: Any) -> None:
-        orchestrator = self._orchestrator
-        if orchestrator is None:
-            self._alarm(
-                f"{order.executed_amount_base} {order.trading_pair} were traded by an order nobody counts."
-            )
-        else:
-            orchestrator.count_stray(connector_name, order)
 
     async def _wind_down(self) -> None:
         self._say("Asked to stop.")

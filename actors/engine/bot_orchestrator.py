@@ -19,7 +19,7 @@ from aviary.actors.engine.bot_lp_executor import LastingLPExecutor
 from aviary.actors.engine.bot_order_executors import LastingOrderExecutor, LastingTWAPExecutor
 from aviary.actors.engine.bot_position_executor import LastingPositionExecutor
 from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
-from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable
+from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable, part_of
 from aviary.actors.engine.bot_takeover import Estate
 from aviary.actors.engine.bot_two_legged_executors import LastingArbitrageExecutor, LastingXEMMExecutor
 from aviary.config.clock import Clock
@@ -85,6 +85,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self.left: list[dict[str, str]] = []
         """After a stop: what the controllers still hold."""
         self._placed: dict[str, tuple[ExecutorBase, ExecutorOrder]] = {}
+        self._counted: dict[str, Decimal] = {}
+        """Base units told of each order in this life."""
         self._fills = SourceInfoEventForwarder(self._did_fill)
         # Positions that a configuration gives to a controller are for a fresh start: one that died knows better.
         known = self.record.controllers()
@@ -389,6 +391,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
     def _did_fill(self, event_tag: int, market: Any, event: Any) -> None:
         """A trade of an order that its executor has given up is held by the controller."""
         del event_tag, market
+        self._count(event.order_id, event.amount)
         executor, order = self._placed.get(event.order_id, (None, None))
         if order is None or not isinstance(executor, Resumable):
             return
@@ -406,9 +409,31 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             )
             self._hold_unexplained(executor.config.controller_id, PastOrder(order, (trade,)))
 
+    def counted(self, client_order_id: str) -> Decimal:
+        """Base units that were told of an order in this life."""
+        return self._counted.get(client_order_id, Decimal(0))
+
+    def order_of(self, client_order_id: str) -> InFlightOrder | None:
+        """The order as its executor has it, if one counts on it."""
+        executor, _ = self._placed.get(client_order_id, (None, None))
+        if not isinstance(executor, Resumable) or executor.is_closed:
+            return None
+        orders = (one.order for one in executor.followed() if one.order_id == client_order_id)
+        return next(orders, None)
+
+    def _count(self, client_order_id: str, amount: Decimal) -> None:
+        self._counted[client_order_id] = self.counted(client_order_id) + amount
+        while len(self._counted) > REMEMBERED:
+            del self._counted[next(iter(self._counted))]
+
     def count_stray(self, connector_name: str, stray: InFlightOrder) -> None:
-        """An order that nobody followed traded."""
-        trades = tuple(stray.order_fills.values())
+        """An order that nobody follows has traded more than was told of it: what is missing is held."""
+        missing = stray.executed_amount_base - self.counted(stray.client_order_id)
+        if missing <= 0:
+            return
+        self._count(stray.client_order_id, missing)
+        share = missing / stray.executed_amount_base
+        trades = tuple(part_of(one, share, stray.trading_pair) for one in stray.order_fills.values())
         executor, order = self._placed.get(stray.client_order_id, (None, None))
         if order is not None and executor is not None:
             self._hold_unexplained(executor.config.controller_id, PastOrder(order, trades))
@@ -430,7 +455,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             self._hold_unexplained(owners[0], PastOrder(order, trades))
         else:
             self._alarm(
-                f"{(sign * stray.executed_amount_base).normalize():+f} {stray.trading_pair} on {connector_name} were"
+                f"{(sign * missing).normalize():+f} {stray.trading_pair} on {connector_name} were"
                 " traded by an order of an earlier life that nobody counted on; whose it is can't be told."
             )
 

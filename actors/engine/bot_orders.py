@@ -68,9 +68,11 @@ class Marks:
         self.mark = hashlib.sha256(instance.encode()).hexdigest()[:MARK_LENGTH]
         self._clock = clock
         self._last = 0
+        self._began = 0
 
     def put_on(self) -> None:
         """From now on, hummingbot's ids end in moment and mark instead of moment and process."""
+        self._began = self._nonce()
         client_ids.get_tracking_nonce = self._nonce
         client_ids._bot_instance_id = lambda: self.mark
 
@@ -78,6 +80,11 @@ class Marks:
         """Whether an order id was made by this bot, in this or an earlier life."""
         shape = rf"{re.escape(prefix)}[BS].{{2,4}}[0-9a-f]{{{NONCE_DIGITS}}}{self.mark}"
         return re.fullmatch(shape, client_id) is not None
+
+    def is_of_this_life(self, client_id: str, prefix: str) -> bool:
+        """Whether an order id was made by this bot since `put_on`."""
+        digits = client_id[: -len(self.mark)][-NONCE_DIGITS:]
+        return self.is_ours(client_id, prefix) and int(digits, 16) >= self._began
 
     def _nonce(self) -> int:
         top = 16**NONCE_DIGITS
@@ -102,6 +109,30 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
             answer = await connector._api_get(
                 path_url=path, params={"symbol": symbol}, is_auth_required=True, limit_id=limit
             )
+        found += [
+            OpenOrder(order["clientOrderId"], str(order["orderId"]), pair, Decimal(order["executedQty"]))
+            for order in answer
+        ]
+    return found
+
+
+async def list_recent_orders(connector: Any, since: float) -> list[OpenOrder]:
+    """Orders of the connector's key on its pairs, ended or not, made since a moment in Unix seconds.
+
+    Empty where that can't be asked.
+    """
+    if isinstance(connector, BinanceExchange):
+        path, limit = "/allOrders", spot.MY_TRADES_PATH_URL
+    elif isinstance(connector, BinancePerpetualDerivative):
+        path, limit = "v1/allOrders", perpetual.ACCOUNT_TRADE_LIST_URL
+    else:
+        return []
+    found: list[OpenOrder] = []
+    for pair in connector.trading_pairs:
+        symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)
+        params = {"symbol": symbol, "startTime": int(since * 1000), "limit": 1000}
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            answer = await connector._api_get(path_url=path, params=params, is_auth_required=True, limit_id=limit)
         found += [
             OpenOrder(order["clientOrderId"], str(order["orderId"]), pair, Decimal(order["executedQty"]))
             for order in answer
@@ -182,6 +213,11 @@ class Settlement:
         return {
             order for order in listed if self._is_ours(connector, order.client_id) and order.client_id not in known
         }
+
+    def of_this_life(self, connector: Any, listed: Iterable[OpenOrder]) -> list[OpenOrder]:
+        """Those that this process made."""
+        prefix = connector.client_order_id_prefix
+        return [order for order in listed if self._marks.is_of_this_life(order.client_id, prefix)]
 
     async def cancel(self, connector: Any, order: OpenOrder) -> None:
         """Cancel one order, past hummingbot's own tracking. Raises what the connector raises."""

@@ -25,6 +25,9 @@ from hummingbot.strategy_v2.models.executors import CloseType, TrackedOrder
 LATE = 1.0
 """Seconds after an order's end within which the user stream may still tell fills of it."""
 
+UNTOLD = 60.0
+"""Seconds for which the trades of a filled order are waited for."""
+
 CANCEL_AGAIN = 2.0
 """Seconds after which an order that still rests is cancelled once more."""
 
@@ -320,7 +323,10 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
         """Whether an order may still trade, or has traded what is not told yet."""
         if one is None or isinstance(one, Ended):
             return False
-        return not one.is_filled or one.executed_amount_base < one.order.amount
+        if not one.is_filled:
+            return True
+        untold = one.executed_amount_base < one.order.amount
+        return untold and bool(self._strategy.current_timestamp - one.order.last_update_timestamp < UNTOLD)
 
     def evaluate_max_retries(self) -> None:
         """Give up after too many tries, and leave what it has traded to its controller."""

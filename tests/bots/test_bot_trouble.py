@@ -1,10 +1,14 @@
 """What goes wrong around bots: an exchange that is away, answers that are lost, the other broker."""
 
+import hashlib
+import hmac
 import os
 import signal
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from aviary.actors.core.message import Message
-from aviary.actors.messages.bots import StopBot
+from aviary.actors.messages.bots import BotStatus, StopBot
 from bot_world import World, key_of, quotes
 
 
@@ -45,6 +49,54 @@ def test_an_exchange_that_answers_5xx_to_orders_gets_each_once_it_is_back(world:
     world.pause(7.0)
 
     world.wait_for_orders(4, "sandboxunlucky", timeout=40)
+
+
+def place_behind_its_back(world: World, bot: str, amount: str) -> None:
+    """A market order that carries the bot's mark and that the bot knows nothing of."""
+    moment = int(world.system.clock.now() * 1000)
+    half = 16**9 // 2
+    mark = hashlib.sha256(bot.encode()).hexdigest()[:8]
+    query = urlencode(
+        {
+            "symbol": "BTCUSDT",
+            "side": "BUY",
+            "type": "MARKET",
+            "quantity": amount,
+            "newClientOrderId": f"x-MG43PCSNBBCUT{moment % half + half:x}{mark}",
+            "timestamp": moment,
+        }
+    )
+    signature = hmac.new(b"secret", query.encode(), hashlib.sha256).hexdigest()
+    request = Request(
+        f"{world.sandbox.url}/api/v3/order?{query}&signature={signature}",
+        method="POST",
+        headers={"X-MBX-APIKEY": key_of(bot)},
+    )
+    with urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_what_nobody_counted_on_is_held_and_told_and_stops_the_opening(world: World) -> None:
+    pid = world.have("stray", quotes(executor_refresh_time=4))
+
+    place_behind_its_back(world, "stray", "0.01")
+
+    def told(status: BotStatus) -> bool:
+        return any("+0.01 BTC-USDT on sandbox were traded" in row["msg"] for row in status.error_logs)
+
+    # Twice looked at, a look a second, one of six at all recent orders.
+    world.wait_until("stray", told, 40)
+    alarms = {alarm.name: alarm.message for alarm in world.system.alarms.standing()}
+    assert "exposure/stray" in alarms
+    # Four quotes of 250 are less than that: they are withdrawn and not placed again.
+    world.wait_for_orders(0, key_of("stray"), timeout=40)
+
+    # What was held is held by the next life too, and a stop says so.
+    os.kill(pid, signal.SIGKILL)
+    world.wait_until("stray", lambda s: s.state == "running" and s.pid not in {None, pid})
+    stopped = world.ask("bot-registry", StopBot(bot_name="stray", async_backend=False), 90)
+    [left] = stopped["positions_left"]
+    assert (left["side"], left["amount"]) == ("LONG", "0.01")
 
 
 def test_events_and_notices_arrive(world: World) -> None:
