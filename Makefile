@@ -29,7 +29,7 @@ SEEDS ?= 5
 
 exposure: ## Kill bots at random under random faults and compare the exchange's books; SEEDS=n
 	@.ci/bootstrap test
-	SEEDS=$(SEEDS) .venv/bin/python -m pytest tests/bots/test_exposure_over_kills.py
+	SEEDS=$(SEEDS) KILLS=4 .venv/bin/python -m pytest tests/bots/test_exposure_over_kills.py
 
 bench: ## Measure; prints ratios
 	@.ci/bootstrap test

@@ -9,25 +9,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from aviary.actors.engine.bot_books import BookKeeping
 from aviary.actors.engine.bot_dca_executor import LastingDCAExecutor
-from aviary.actors.engine.bot_exposure import Exposure
 from aviary.actors.engine.bot_grid_executor import LastingGridExecutor
 from aviary.actors.engine.bot_lp_executor import LastingLPExecutor
 from aviary.actors.engine.bot_order_executors import LastingOrderExecutor, LastingTWAPExecutor
 from aviary.actors.engine.bot_position_executor import LastingPositionExecutor
 from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
-from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable, part_of
+from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable
 from aviary.actors.engine.bot_takeover import Estate
 from aviary.actors.engine.bot_two_legged_executors import LastingArbitrageExecutor, LastingXEMMExecutor
 from aviary.config.clock import Clock
 from hummingbot.connector.markets_recorder import MarketsRecorder
-from hummingbot.core.data_type.common import MarketDict, OrderType, PositionAction, PriceType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, TradeUpdate
-from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
-from hummingbot.core.event.events import MarketEvent
+from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
 from hummingbot.model.position import Position
 from hummingbot.strategy import strategy_v2_base
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
@@ -38,13 +34,9 @@ from hummingbot.strategy_v2.executors.position_executor.data_types import (
 )
 from hummingbot.strategy_v2.models.base import RunnableStatus
 from hummingbot.strategy_v2.models.executors import CloseType
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger("hummingbot.client.aviary")
-
-REMEMBERED = 20_000
-"""Orders of which it is remembered whose they are."""
 
 LASTING: dict[str, type[Resumable]] = {
     "position_executor": LastingPositionExecutor,
@@ -59,11 +51,8 @@ LASTING: dict[str, type[Resumable]] = {
 """Kinds that a later life can go on with."""
 
 
-class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # hummingbot is untyped
-    """Writes down every executor, order and held position before it counts on it.
-
-    `alarm` is told what somebody has to look at.
-    """
+class RecordingOrchestrator(BookKeeping):
+    """Writes down every executor, order and held position before it counts on it."""
 
     _executor_mapping: ClassVar[dict[str, Any]] = {**ExecutorOrchestrator._executor_mapping, **LASTING}  # noqa: SLF001
 
@@ -74,8 +63,6 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         initial_positions_by_controller: dict[str, Any],
         **given: Any,
     ) -> None:
-        self._clock = clock
-        self._alarm = alarm
         self.record = ExecutorRecord()
         self._estates: tuple[Estate, ...] = ()
         self._over: list[str] = []
@@ -84,15 +71,10 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         self._states: dict[str, dict[str, str]] = {}
         self.left: list[dict[str, str]] = []
         """After a stop: what the controllers still hold."""
-        self._placed: dict[str, tuple[ExecutorBase, ExecutorOrder]] = {}
-        self._counted: dict[str, Decimal] = {}
-        """Base units told of each order in this life."""
-        self._fills = SourceInfoEventForwarder(self._did_fill)
         # Positions that a configuration gives to a controller are for a fresh start: one that died knows better.
         known = self.record.controllers()
         fresh = {name: held for name, held in initial_positions_by_controller.items() if name not in known}
-        super().__init__(initial_positions_by_controller=fresh, **given)
-        self.exposure = Exposure(self.strategy, alarm)
+        super().__init__(clock, alarm, initial_positions_by_controller=fresh, **given)
 
     def take_over(self, estates: tuple[Estate, ...]) -> None:
         """Go on with these, once the connectors are ready."""
@@ -110,8 +92,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
                     self._over.append(estate.executor.id)
                 self._estates = tuple(rest)
             self._write(self._over)
-            for connector in self.strategy.connectors.values():
-                connector.add_listener(MarketEvent.OrderFilled, self._fills)
+            self._listen()
             self._taken_over = True
         finally:
             if not self._taken_over:
@@ -300,10 +281,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             if not named:
                 # The executor never learns of this order and will send another one.
                 self.strategy.cancel(connector_name, trading_pair, name)
-        self._placed[name] = executor, replace(order, client_order_id=name)
-        while len(self._placed) > REMEMBERED:
-            del self._placed[next(iter(self._placed))]
-        self.exposure.sent(executor.config.controller_id, connector_name, trading_pair, order.amount)
+        self._was_placed(executor, replace(order, client_order_id=name))
         return name
 
     # Taking over
@@ -329,7 +307,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             if executor.is_closed:
                 raise NotResumable("it does not fit the exchange's rules any more")
             executor.resume(dead, past)
-        except (NotResumable, ValidationError, KeyError) as error:
+        except (NotResumable, ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
             return self._close(dead, past, error)
         self._begin(executor)
         executor.go_on()
@@ -353,7 +331,8 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         mine = [
             one
             for one in past
-            if (one.order.connector_name, one.order.trading_pair) == (connector_name, trading_pair)
+            if one.amount > 0
+            and (one.order.connector_name, one.order.trading_pair) == (connector_name, trading_pair)
         ]
         config = PositionExecutorConfig(
             id=dead.id,
@@ -380,124 +359,6 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         executor.go_on()
         self._alarm(f"{words}; closing what it holds: {_exposure(past)}.")
         return True
-
-    # Positions and what nobody counts on
-
-    def _may_open(self, controller_id: str) -> bool:
-        return self.exposure.may_open(
-            controller_id, self.active_executors[controller_id], self.positions_held[controller_id]
-        )
-
-    def _did_fill(self, event_tag: int, market: Any, event: Any) -> None:
-        """A trade of an order that its executor has given up is held by the controller."""
-        del event_tag, market
-        self._count(event.order_id, event.amount)
-        executor, order = self._placed.get(event.order_id, (None, None))
-        if order is None or not isinstance(executor, Resumable):
-            return
-        if event.order_id in executor.given_up:
-            trade = TradeUpdate(
-                trade_id=event.exchange_trade_id,
-                client_order_id=event.order_id,
-                exchange_order_id=event.exchange_order_id,
-                trading_pair=event.trading_pair,
-                fill_timestamp=event.timestamp,
-                fill_price=event.price,
-                fill_base_amount=event.amount,
-                fill_quote_amount=event.price * event.amount,
-                fee=event.trade_fee,
-            )
-            self._hold_unexplained(executor.config.controller_id, PastOrder(order, (trade,)))
-
-    def counted(self, client_order_id: str) -> Decimal:
-        """Base units that were told of an order in this life."""
-        return self._counted.get(client_order_id, Decimal(0))
-
-    def order_of(self, client_order_id: str) -> InFlightOrder | None:
-        """The order as its executor has it, if one counts on it."""
-        executor, _ = self._placed.get(client_order_id, (None, None))
-        if not isinstance(executor, Resumable) or executor.is_closed:
-            return None
-        orders = (one.order for one in executor.followed() if one.order_id == client_order_id)
-        return next(orders, None)
-
-    def _count(self, client_order_id: str, amount: Decimal) -> None:
-        self._counted[client_order_id] = self.counted(client_order_id) + amount
-        while len(self._counted) > REMEMBERED:
-            del self._counted[next(iter(self._counted))]
-
-    def count_stray(self, connector_name: str, stray: InFlightOrder) -> None:
-        """An order that nobody follows has traded more than was told of it: what is missing is held."""
-        missing = stray.executed_amount_base - self.counted(stray.client_order_id)
-        if missing <= 0:
-            return
-        self._count(stray.client_order_id, missing)
-        share = missing / stray.executed_amount_base
-        trades = tuple(part_of(one, share, stray.trading_pair) for one in stray.order_fills.values())
-        executor, order = self._placed.get(stray.client_order_id, (None, None))
-        if order is not None and executor is not None:
-            self._hold_unexplained(executor.config.controller_id, PastOrder(order, trades))
-            return
-        sign = 1 if stray.trade_type == TradeType.BUY else -1
-        owners = [name for name in self.strategy.controllers if self._trades(name, connector_name, stray)]
-        if len(owners) == 1:
-            order = ExecutorOrder(
-                connector_name,
-                stray.trading_pair,
-                stray.trade_type,
-                stray.order_type,
-                stray.amount,
-                stray.price,
-                PositionAction.NIL,
-                self._clock.now(),
-                client_order_id=stray.client_order_id,
-            )
-            self._hold_unexplained(owners[0], PastOrder(order, trades))
-        else:
-            self._alarm(
-                f"{(sign * missing).normalize():+f} {stray.trading_pair} on {connector_name} were"
-                " traded by an order of an earlier life that nobody counted on; whose it is can't be told."
-            )
-
-    def _trades(self, controller_id: str, connector_name: str, stray: InFlightOrder) -> bool:
-        config = self.strategy.controllers[controller_id].config
-        return stray.trading_pair in config.update_markets(MarketDict({})).get(connector_name, ())
-
-    def _hold_unexplained(self, controller_id: str, past: PastOrder) -> None:
-        order = past.order
-        filled = past.filled()
-        filled.client_order_id = f"late-{order.client_order_id}-{past.trades[0].trade_id}"
-        self.hold(controller_id, order.connector_name, order.trading_pair, filled)
-        self._write(())
-        signed = past.amount if order.side == TradeType.BUY else -past.amount
-        self.exposure.unexplained((controller_id, order.connector_name, order.trading_pair), signed)
-
-    def _hold_two_legged(self, executor: ExecutorBase) -> None:
-        """Hold what an executor of two markets left; hummingbot's own way knows only of one."""
-        if hasattr(executor.config, "connector_name") or executor.config.id in self.executors_ids_position_held:
-            return
-        self.executors_ids_position_held.append(executor.config.id)
-        for connector_name, trading_pair, order in executor.held_by_market():
-            self.hold(executor.config.controller_id, connector_name, trading_pair, order)
-
-    def hold(self, controller_id: str, connector_name: str, trading_pair: str, order: InFlightOrder) -> None:
-        """Give what an order traded to a controller, to be held."""
-        side = order.trade_type
-        info = SimpleNamespace(
-            id=order.client_order_id,
-            connector_name=connector_name,
-            trading_pair=trading_pair,
-            config=SimpleNamespace(side=side, position_action=order.position),
-            close_type=CloseType.POSITION_HOLD,
-            custom_info={"held_position_orders": [order.to_json()]},
-        )
-        bucket = self._determine_position_side(info)
-        holds: list[PositionHold] = self.positions_held[controller_id]
-        found = self._find_existing_position(holds, info, bucket)
-        if found is None:
-            found = PositionHold(connector_name, trading_pair, bucket)
-            holds.append(found)
-        found.add_orders_from_executor(info)
 
 
 def _nets(past: Sequence[PastOrder]) -> dict[tuple[str, str], Decimal]:
