@@ -45,15 +45,18 @@ class LastingOrderExecutor(Resumable, OrderExecutor):  # type: ignore[misc]  # h
         if self._partial_filled_orders and not self.worth_trading(
             config.connector_name, config.trading_pair, remaining, price
         ):
-            self._held_position_orders = self._collect_held_position_orders()
-            self.close_type = CloseType.POSITION_HOLD
-            self.stop()
+            self._hold_all()
             return
         super().place_open_order()
 
     def tidy(self) -> None:
-        """Let go of an order that ended early; what it traded counts."""
+        """End when the order is filled and all of it told; let go of one that ended early, what it traded counts."""
         one = self._order
+        if one is not None and not self.pending(one):
+            self._partial_filled_orders.append(one)
+            self._order = None
+            self._hold_all()
+            return
         if one is not None and self.gone(one):
             self._order = None
             if one.order.is_failure:
@@ -70,16 +73,20 @@ class LastingOrderExecutor(Resumable, OrderExecutor):  # type: ignore[misc]  # h
 
     async def control_shutdown_process(self) -> None:
         """Wait for the order's end; what traded is held."""
-        if self._order is not None and self._order.is_filled:
-            self._partial_filled_orders.append(self._order)
-            self._order = None
         if self._order is not None:
             self.cancel_order()
         else:
-            self._held_position_orders = self._collect_held_position_orders()
-            self.close_type = CloseType.POSITION_HOLD if self._held_position_orders else CloseType.EARLY_STOP
-            self.stop()
+            self._hold_all()
         await self._sleep(5.0)
+
+    def _hold_all(self) -> None:
+        self._held_position_orders = self._collect_held_position_orders()
+        self.close_type = CloseType.POSITION_HOLD if self._held_position_orders else CloseType.EARLY_STOP
+        self.stop()
+
+    def process_order_completed_event(self, event_tag: int, market: Any, event: Any) -> None:
+        """The next step deals with it: some trades may be told after the end."""
+        self.bind()
 
     def cancel_order(self) -> None:
         """Cancel the order."""

@@ -261,7 +261,8 @@ class Resumable(ExecutorBase):  # type: ignore[misc]  # hummingbot is untyped
         """One step."""
         self.bind()
         self.tidy()
-        await super().control_task()
+        if not self.is_closed:
+            await super().control_task()
 
     def bind(self) -> None:
         """Find the orders that were just sent, answered or not: an order without an answer can be cancelled too."""

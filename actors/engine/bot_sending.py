@@ -29,6 +29,9 @@ FIRST_DELAY, LAST_DELAY = 0.3, 5.0
 ON_ITS_WAY = 10.0
 """Seconds after which a request can't be on its way to the exchange any more: it was given up before."""
 
+AT_ONCE = 4
+"""Questions that are asked at the same time: an outage leaves many, and orders have the right of way."""
+
 ABSENT = 2
 """Times that an exchange has to say that it knows no such order."""
 
@@ -45,6 +48,7 @@ class Sending:
         self._clock = clock
         self._questions: dict[str, asyncio.Task[None]] = {}
         self._guarded: set[int] = set()
+        self._gate = asyncio.Semaphore(AT_ONCE)
 
     def guard(self, connector: Any) -> None:
         """From now on, no order of this connector fails because nothing was heard of it."""
@@ -54,10 +58,6 @@ class Sending:
         tracker = connector._order_tracker
         connector._on_order_failure = partial(self._not_answered, connector, connector._on_order_failure)
         tracker.process_order_not_found = partial(self._not_found, connector, tracker.process_order_not_found)
-
-    def in_doubt(self, client_order_id: str) -> bool:
-        """Whether an order is being asked about."""
-        return client_order_id in self._questions
 
     def ask(self, connector: Any, order: InFlightOrder) -> None:
         """Find out what became of an order; does nothing if that is being done."""
@@ -94,8 +94,9 @@ class Sending:
         while True:
             try:
                 asked += 1
-                if await learn(connector, order, patient=asked < LATE_FILLS):
-                    return
+                async with self._gate:
+                    if await learn(connector, order, patient=asked < LATE_FILLS):
+                        return
             except REQUEST_ERRORS as error:
                 if unknown(connector, order, error):
                     absent += 1
