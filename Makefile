@@ -1,4 +1,4 @@
-.PHONY: run test check demo tree stop bench clean
+.PHONY: run test check demo tree stop bench exposure clean
 unexport PYTHONDONTWRITEBYTECODE
 
 run: ## Install what is needed and start the server
@@ -24,6 +24,12 @@ check: ## Style, types and layers
 test: check ## Everything that continuous integration checks
 	@.ci/services
 	.venv/bin/python -m pytest
+
+SEEDS ?= 5
+
+exposure: ## Kill bots at random under random faults and compare the exchange's books; SEEDS=n
+	@.ci/bootstrap test
+	SEEDS=$(SEEDS) KILLS=4 .venv/bin/python -m pytest tests/bots/test_exposure_over_kills.py
 
 bench: ## Measure; prints ratios
 	@.ci/bootstrap test

@@ -112,6 +112,7 @@ class BotActor(AsyncActor):
         self._wound_down = asyncio.Event()
         self._killed_because = ""
         self._orders_left: int | None = None
+        self._positions_left: tuple[dict[str, str], ...] | None = None
         self._performance: dict[str, Any] = {}
         self._performance_kept_at = 0.0
         self._logs = BotLogs(KEPT_LOGS)
@@ -251,6 +252,8 @@ class BotActor(AsyncActor):
         elif kind == "settling" and self._state in {"starting", "settling"}:
             self._state, self._reason = "settling", text
             self.degrade(text)
+        elif kind == "alarm":
+            self.system.alarms.raise_(f"exposure/{self._name}", f"bot {self._name}: {text}")
         elif kind == "stopped":
             self._wound_down.set()
             if self._winding_down is None:
@@ -318,7 +321,9 @@ class BotActor(AsyncActor):
     async def _run(self) -> BotStatus:
         await self._want("running")
         if self._state in {"stopped", "failed"}:
-            self._orders_left = None
+            self._orders_left = self._positions_left = None
+            for kind in ("exposure", "positions-left"):
+                self.system.alarms.clear(f"{kind}/{self._name}")
             await asyncio.to_thread(take_next_configs, self._folder)
             await asyncio.to_thread(self._traces.forget)
             self._begin_start()
@@ -377,6 +382,7 @@ class BotActor(AsyncActor):
             report = await self._settle()
         left = report.get("left")
         self._orders_left = None if left is None or skip_cancellation else len(left)
+        self._positions_left = None if report.get("positions") is None else tuple(report["positions"])
         self._tell_what_is_left(skip_cancellation=skip_cancellation)
         self._process = self._mark = None
         await self._store.save_process(self, self._name, None)
@@ -389,12 +395,27 @@ class BotActor(AsyncActor):
             self._begin_start()
 
     def _tell_what_is_left(self, *, skip_cancellation: bool) -> None:
+        self._tell_positions_left()
         alarm = f"orders-left/{self._name}"
         if self._orders_left == 0 or skip_cancellation:
             self.system.alarms.clear(alarm)
             return
         count = "an unknown number of" if self._orders_left is None else str(self._orders_left)
         self.system.alarms.raise_(alarm, f"bot {self._name} has stopped with {count} orders open on its exchanges")
+
+    def _tell_positions_left(self) -> None:
+        alarm = f"positions-left/{self._name}"
+        if not self._positions_left:
+            self.system.alarms.clear(alarm)
+            return
+        left = ", ".join(
+            f"{one['amount']} {one['trading_pair']} {one['side'].lower()} on {one['connector_name']}"
+            f" ({one['controller_id']})"
+            for one in self._positions_left
+        )
+        words = f"positions are left without an exit: {left}"
+        self._reason = f"{self._reason}; {words}" if self._reason else words
+        self.system.alarms.raise_(alarm, f"bot {self._name} has stopped and {words}")
 
     async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
         data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}
@@ -440,4 +461,5 @@ class BotActor(AsyncActor):
             started_at=None if self._mark is None else self._mark.started_at,
             quoting_after=report.get("reached", {}).get("quoting"),
             orders_left=self._orders_left,
+            positions_left=self._positions_left,
         )

@@ -49,13 +49,19 @@ class Stopping:
         return {"success": True}
 
     async def stop(self, message: StopBot) -> dict[str, Any]:
-        """Stop a bot, and say how many orders are left."""
+        """Stop a bot, and say which orders and positions are left."""
         if message.lenient and await self._bots.is_unknown(message.bot_name):
             return {"success": False, "message": f"Bot {message.bot_name} not found"}
         status = await self._halt(
             message.bot_name, skip=message.skip_order_cancellation, wait=not message.async_backend
         )
-        return {"success": True, "state": status.state, "orders_left": status.orders_left}
+        return {
+            "success": True,
+            "state": status.state,
+            "reason": status.reason,
+            "orders_left": status.orders_left,
+            "positions_left": status.positions_left,
+        }
 
     async def _halt(self, name: str, *, skip: bool, wait: bool) -> BotStatus:
         async with self._bots.lock(name):
@@ -127,5 +133,5 @@ class Stopping:
             r.bots.remove(name)
 
         await self._bots.transact(work)
-        for alarm in (f"archive/{name}", f"bot/{name}"):
-            self._bots.actor.system.alarms.clear(alarm)
+        for kind in ("archive", "bot", "exposure", "positions-left"):
+            self._bots.actor.system.alarms.clear(f"{kind}/{name}")

@@ -136,7 +136,14 @@ def stored(bot: Bot) -> StoredBot:
 def final_status(status: BotStatus) -> str:
     """What a run's record keeps of its end: JSON in a text, as the released server has it."""
     return orjson.dumps(
-        {"status": status.state, "performance": performance_view(status), "error_logs": status.error_logs}
+        {
+            "status": status.state,
+            "reason": status.reason,
+            "orders_left": status.orders_left,
+            "positions_left": status.positions_left,
+            "performance": performance_view(status),
+            "error_logs": status.error_logs,
+        }
     ).decode()
 
 

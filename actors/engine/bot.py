@@ -65,7 +65,7 @@ class BotSpec:
     heartbeat: float = 5.0
     """Seconds between two heartbeats."""
     sweep_period: float = 10.0
-    """Seconds between two looks for stray orders."""
+    """Seconds between two comparisons of open orders with the exchange's list."""
     settle_only: bool = False
     """Cancel what an earlier life left on the exchanges, and end."""
 
@@ -117,9 +117,11 @@ class BotProcess:
         if not await self._boot():
             return EXIT_WRONG_PASSWORD
         if self._spec.settle_only:
+            from aviary.actors.engine.bot_record import left_by_the_dead
+
             self._report.write("settling")
             await self._settle_without_strategy()
-            self._report.write("stopped", left=[])
+            self._report.write("stopped", left=[], positions=left_by_the_dead(self._database))
             return EXIT_STOPPED
         starting = loop.create_task(self._start())
         stop_asked = loop.create_task(self._stop_asked.wait())
@@ -147,6 +149,7 @@ class BotProcess:
         from aviary.actors.engine.bot_keys import WrongPassword, open_keys
         from aviary.actors.engine.bot_orchestrator import record_executors
         from aviary.actors.engine.bot_orders import Marks, Settlement
+        from aviary.actors.engine.bot_sending import Sending
         from aviary.sandbox.connectors import register
         from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
         from hummingbot.client.config.config_helpers import load_client_config_map_from_file
@@ -193,7 +196,8 @@ class BotProcess:
         self._marks = Marks(spec.instance, self._clock)
         self._marks.put_on()
         self._settlement = Settlement(self._marks, self._say_settling)
-        record_executors(self._clock)
+        self._sending = Sending(self._clock)
+        record_executors(self._clock, self._alarm)
         self._guard_start_and_stop()
         return True
 
@@ -211,6 +215,8 @@ class BotProcess:
             cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
             if cancelled:
                 self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
+            for connector in core.connectors.values():
+                self._sending.guard(connector)
             await self._take_over()
             self._listen_in()
             self._report.write("starting", settled=cancelled)
@@ -228,8 +234,10 @@ class BotProcess:
                 self._report.write("stopping")
                 if skip_order_cancellation:
                     self._left = None
+                orchestrator = self._orchestrator
                 await stop_loop(skip_order_cancellation)
-                self._report.write("stopped", left=self._left)
+                positions = None if orchestrator is None else orchestrator.left
+                self._report.write("stopped", left=self._left, positions=positions)
                 left = "unknown" if self._left is None else str(len(self._left))
                 self._bridge.tell("stopped", left)
 
@@ -239,15 +247,23 @@ class BotProcess:
 
     async def _take_over(self) -> None:
         """Find out what an earlier life holds: nothing trades on those orders any more."""
-        from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
         from aviary.actors.engine.bot_takeover import estates
 
-        orchestrator = getattr(self._core.strategy, "executor_orchestrator", None)
-        if not isinstance(orchestrator, RecordingOrchestrator):
-            # A script that brought its own keeps its own books.
+        orchestrator = self._orchestrator
+        if orchestrator is None:
             return
         unfinished = orchestrator.record.unfinished()
-        orchestrator.take_over(await estates(unfinished, self._core.connectors, self._say_settling))
+        orchestrator.take_over(
+            await estates(unfinished, self._core.connectors, self._say_settling, self._clock.now)
+        )
+
+    @property
+    def _orchestrator(self) -> Any:
+        """What keeps the books; `None` for a script that brought its own."""
+        from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
+
+        orchestrator = getattr(self._core.strategy, "executor_orchestrator", None)
+        return orchestrator if isinstance(orchestrator, RecordingOrchestrator) else None
 
     async def _start(self) -> str | None:
         """Start the strategy; why not, if it does not start."""
@@ -312,9 +328,10 @@ class BotProcess:
                 self._bridge.tell("ready", "quoting")
 
     async def _sweep(self) -> None:
-        from aviary.actors.engine.bot_orders import sweep_strays
+        from aviary.actors.engine.bot_audit import Audit
 
-        await sweep_strays(self._settlement, lambda: list(self._core.connectors.values()), self._spec.sweep_period)
+        audit = Audit(self._settlement, self._sending, lambda: self._orchestrator, self._clock)
+        await audit.run(lambda: list(self._core.connectors.values()), self._spec.sweep_period)
 
     async def _wind_down(self) -> None:
         self._say("Asked to stop.")
@@ -369,6 +386,11 @@ class BotProcess:
 
     def _say(self, text: str) -> None:
         logging.getLogger("hummingbot.client.aviary").info(text)
+
+    def _alarm(self, text: str) -> None:
+        """Something that somebody has to look at."""
+        logging.getLogger("hummingbot.client.aviary").error(text)
+        self._bridge.tell("alarm", text)
 
     def _say_settling(self, text: str) -> None:
         self._say(text)

@@ -87,6 +87,9 @@ class BotStatus(Value):
     """Seconds from the process's start to its connectors being ready."""
     orders_left: int | None = None
     """After a stop: orders of the bot that are still open on its exchanges; `None` if that is not known."""
+    positions_left: tuple[dict[str, str], ...] | None = None
+    """After a stop: what its controllers still hold (`controller_id`, `connector_name`, `trading_pair`, `side`,
+    `amount` in base units); `None` if that is not known."""
 
 
 class GetBotStatus(Message[BotStatus]):

@@ -62,7 +62,16 @@ def status_view(status: BotStatus) -> dict[str, Any]:
         "recently_active": status.recently_active,
         "source": "process",
         **status.model_dump(
-            include={"state", "reason", "pid", "restarts", "started_at", "quoting_after", "orders_left"}
+            include={
+                "state",
+                "reason",
+                "pid",
+                "restarts",
+                "started_at",
+                "quoting_after",
+                "orders_left",
+                "positions_left",
+            }
         ),
     }
 

@@ -1,11 +1,15 @@
 """What goes wrong around bots: an exchange that is away, answers that are lost, the other broker."""
 
+import hashlib
+import hmac
 import os
 import signal
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 from aviary.actors.core.message import Message
-from aviary.actors.messages.bots import StopBot
+from aviary.actors.messages.bots import BotStatus, StopBot
 from aviary.actors.strategy_files import read_yaml, write_yaml
 from bot_world import World, key_of, quotes
 
@@ -24,16 +28,77 @@ def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(wor
     assert not before & {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
 
 
-def test_an_order_whose_answer_was_lost_does_not_stay_beside_its_replacement(world: World) -> None:
+def test_an_order_whose_answer_was_lost_is_asked_about_and_not_sent_again(world: World) -> None:
     world.add_account("lossy", "sandboxlossy")
     world.run(world.sandbox.faults("place_answer_lost", 60, market="spot", key="sandboxlossy", count=2))
 
     world.deploy("lossy", quotes(), account="lossy")
     world.wait_until("lossy", lambda s: s.state == "running")
 
-    # Two of the first four are resting and unknown; their levels are quoted anew, and the strays go.
-    world.wait_for_orders(6, "sandboxlossy")
     world.wait_for_orders(4, "sandboxlossy")
+    # Long enough for an executor to try again, and for the exchange's list to be looked at twice.
+    world.pause(4.0)
+    assert len(world.run(world.sandbox.orders("sandboxlossy"))) == 4
+
+
+def test_an_exchange_that_answers_5xx_to_orders_gets_each_once_it_is_back(world: World) -> None:
+    world.add_account("unlucky", "sandboxunlucky")
+    world.deploy("unlucky", quotes(executor_refresh_time=3), account="unlucky")
+    world.wait_until("unlucky", lambda s: s.state == "running")
+    world.wait_for_orders(4, "sandboxunlucky")
+
+    world.run(world.sandbox.faults("http_5xx", 6, market="spot", key="sandboxunlucky"))
+    world.pause(7.0)
+
+    world.wait_for_orders(4, "sandboxunlucky", timeout=40)
+
+
+def place_behind_its_back(world: World, bot: str, amount: str) -> None:
+    """A market order that carries the bot's mark and that the bot knows nothing of."""
+    moment = int(world.system.clock.now() * 1000)
+    half = 16**9 // 2
+    mark = hashlib.sha256(bot.encode()).hexdigest()[:8]
+    query = urlencode(
+        {
+            "symbol": "BTCUSDT",
+            "side": "BUY",
+            "type": "MARKET",
+            "quantity": amount,
+            "newClientOrderId": f"x-MG43PCSNBBCUT{moment % half + half:x}{mark}",
+            "timestamp": moment,
+        }
+    )
+    signature = hmac.new(b"secret", query.encode(), hashlib.sha256).hexdigest()
+    request = Request(
+        f"{world.sandbox.url}/api/v3/order?{query}&signature={signature}",
+        method="POST",
+        headers={"X-MBX-APIKEY": key_of(bot)},
+    )
+    with urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_what_nobody_counted_on_is_held_and_told_and_stops_the_opening(world: World) -> None:
+    pid = world.have("stray", quotes(executor_refresh_time=4))
+
+    place_behind_its_back(world, "stray", "0.01")
+
+    def told(status: BotStatus) -> bool:
+        return any("+0.01 BTC-USDT on sandbox were traded" in row["msg"] for row in status.error_logs)
+
+    # Twice looked at, a look a second, one of six at all recent orders.
+    world.wait_until("stray", told, 40)
+    alarms = {alarm.name: alarm.message for alarm in world.system.alarms.standing()}
+    assert "exposure/stray" in alarms
+    # Four quotes of 250 are less than that: they are withdrawn and not placed again.
+    world.wait_for_orders(0, key_of("stray"), timeout=40)
+
+    # What was held is held by the next life too, and a stop says so.
+    os.kill(pid, signal.SIGKILL)
+    world.wait_until("stray", lambda s: s.state == "running" and s.pid not in {None, pid})
+    stopped = world.ask("bot-registry", StopBot(bot_name="stray", async_backend=False), 90)
+    [left] = stopped["positions_left"]
+    assert (left["side"], left["amount"]) == ("LONG", "0.01")
 
 
 def test_events_and_notices_arrive(world: World) -> None:
