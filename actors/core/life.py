@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.ledger import Ledger
     from aviary.actors.core.quarantine import Quarantine
-    from aviary.actors.core.timers import Timer
     from aviary.config.clock import Clock
 
 RELEASE_TIMEOUT = 5.0
@@ -117,6 +116,13 @@ class Overseer(Protocol):
         """A life has ended and holds nothing any more. On the kernel's loop."""
 
 
+class Armed(Protocol):
+    """Something that is to be sent to a life later."""
+
+    def end(self) -> None:
+        """Send nothing any more. On the kernel's loop."""
+
+
 class Runner(Protocol):
     """How a life runs, as far as others have to do with it. Each is callable from any thread."""
 
@@ -158,7 +164,7 @@ class Life:
         self.thread: threading.Thread | None = None
         """The thread of its own, if it has one."""
         self.runner: Runner | None = None
-        self.timers: set[Timer] = set()
+        self.timers: set[Armed] = set()
         """What is to be sent to it later; the kernel's loop alone looks here."""
         self.limit: asyncio.TimerHandle | None = None
         """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""

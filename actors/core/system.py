@@ -60,7 +60,7 @@ class System:
         self.dispatchers = Dispatchers(kernel, clock, single_threaded=single_threaded)
         self.endings = Endings(kernel.loop, clock, self.ledger, self.directory, self.quarantine, self.tell)
         self.workshop = Workshop(self.endings.leave_behind, inline=single_threaded)
-        self.lives = Lives(self)
+        self.lives = Lives(self, self.directory, self.endings, self.workshop)
 
     @classmethod
     def live(cls) -> System:
