@@ -150,8 +150,8 @@ CUSTODY = (
     Mutant(
         LIFE,
         "an answer of a fenced life does not count",
-        "        if self._settles(envelope):\n            envelope.answer(value)",
-        "        if self._settles(envelope) or True:\n            envelope.answer(value)",
+        "        if self.cell.mailbox.settle(self, envelope):",
+        "        if self.cell.mailbox.settle(self, envelope) or True:",
     ),
     Mutant(
         LIFE,
@@ -208,19 +208,19 @@ CUSTODY = (
     Mutant(
         LIFE,
         "what nobody waits for any more is not begun",
-        "        if envelope.reply is not None and self._is_over(envelope):",
-        "        if False:",
+        "        if reply is not None and (\n",
+        "        if False and (\n",
     ),
     Mutant(
         LIFE,
         "an ask is over at its deadline",
-        "(envelope.deadline is not None and envelope.since >= envelope.deadline) or reply.abandoned()",
+        "reply.abandoned() or (envelope.deadline is not None and envelope.since >= envelope.deadline)",
         "reply.abandoned()",
     ),
     Mutant(
         LIFE,
         "an ask whose asker has gone is over",
-        "(envelope.deadline is not None and envelope.since >= envelope.deadline) or reply.abandoned()",
+        "reply.abandoned() or (envelope.deadline is not None and envelope.since >= envelope.deadline)",
         "(envelope.deadline is not None and envelope.since >= envelope.deadline)",
     ),
     Mutant(LIFE, "whoever asked for a stop hears of it", "            stop.answer(None)", "            pass"),
@@ -351,8 +351,8 @@ BOUNDS = (
     Mutant(
         MAILBOX,
         "an ask is never conflated",
-        "    if envelope.reply is not None:\n        return None\n    try:",
-        "    try:",
+        "key = None if envelope.reply is not None else _key_of(envelope)",
+        "key = _key_of(envelope)",
     ),
     Mutant(MAILBOX, "a key that can't be one is refused", "        hash(key)\n", ""),
     Mutant(
@@ -475,8 +475,8 @@ POISON = (
     Mutant(
         LIFE,
         "an answer pardons",
-        "            envelope.answer(value)\n            self._survived(envelope)",
-        "            envelope.answer(value)",
+        "            if self.cell.kills:\n                self._survived(envelope)",
+        "            pass",
     ),
     Mutant(
         LIFE,
@@ -505,8 +505,14 @@ POISON = (
     Mutant(
         LOOP,
         "a refusal out of a handler on a loop pardons",
-        "            life.refused(envelope, refusal)",
-        "            life.denied(envelope, refusal)",
+        "                return result\n        except Refusal as refusal:\n            life.refused(envelope, refusal)",
+        "                return result\n        except Refusal as refusal:\n            life.denied(envelope, refusal)",
+    ),
+    Mutant(
+        LOOP,
+        "a refusal out of a handler that awaits pardons",
+        "            result = await unfinished\n        except Refusal as refusal:\n            life.refused(envelope, refusal)",
+        "            result = await unfinished\n        except Refusal as refusal:\n            life.denied(envelope, refusal)",
     ),
     Mutant(
         THREAD,
@@ -995,7 +1001,9 @@ TIME = (
         "        system.endings.look_back()\n    except ZeroDivisionError:",
     ),
     Mutant(WATCHDOG, "drops are summed up by the watch", "        system.ledger.sum_up()\n", ""),
-    Mutant(WATCHDOG, "the boundary of a limit", "        if over > 0 and", "        if over > 5.0 and"),
+    Mutant(
+        WATCHDOG, "the boundary of a limit", "        if over > 0 and (worst", "        if over > 5.0 and (worst"
+    ),
     Mutant(
         WATCHDOG,
         "the message that is most over its limit is to blame",
@@ -1063,8 +1071,14 @@ THREADS = (
     Mutant(
         ENVELOPE,
         "a reply settles a future on its own loop",
-        "        if self._calls.are_here():",
-        "        if True:",
+        "        if self._calls.are_here():\n            if not",
+        "        if True:\n            if not",
+    ),
+    Mutant(
+        ENVELOPE,
+        "a refusal settles a future on its own loop",
+        "        if self._calls.are_here():\n            self._finish(None",
+        "        if True:\n            self._finish(None",
     ),
     Mutant(
         ENVELOPE,
@@ -1352,8 +1366,8 @@ SUPERVISION = (
     Mutant(
         CHILDREN,
         "a dynamic supervisor stops all at the same time",
-        "        if self.spec.dynamic:\n            await asyncio",
-        "        if False:\n            await asyncio",
+        "        if self.spec.dynamic:\n            async with",
+        "        if False:\n            async with",
     ),
     Mutant(
         CHILDREN,

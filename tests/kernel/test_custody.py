@@ -187,10 +187,10 @@ def test_nothing_that_a_fenced_life_says_of_a_message_counts(stage: Stage) -> No
     assert cell.kills == {Die: 1}
     life = life_of(stage)
     for say in (
-        lambda: life.answered(envelope, "late"),
-        lambda: life.refused(envelope, Conflict("late")),
-        lambda: life.denied(envelope, Unavailable("late")),
-        lambda: life._drops(envelope, "late", Unavailable("late")),
+        lambda life, envelope: life.answered(envelope, "late"),
+        lambda life, envelope: life.refused(envelope, Conflict("late")),
+        lambda life, envelope: life.denied(envelope, Unavailable("late")),
+        lambda life, envelope: life._drops(envelope, "late", Unavailable("late")),
     ):
         reply = ThreadReply()
         envelope = Envelope(Die(how="hang"), reply)
@@ -200,7 +200,7 @@ def test_nothing_that_a_fenced_life_says_of_a_message_counts(stage: Stage) -> No
         life.end(Killed())
         letters = len(stage.system.dead_letters())
 
-        say()
+        say(life, envelope)
 
         with pytest.raises(Unavailable, match="killed"):
             reply.future.result(0)
