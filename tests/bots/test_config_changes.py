@@ -76,7 +76,7 @@ def test_a_change_that_no_bot_could_run_by_is_refused_and_nothing_is_written(
 def test_what_the_strategy_takes_over_is_in_effect_when_it_is_said_to_be(world: World) -> None:
     world.have(BOT, quotes())
 
-    answer = change(world, manual_kill_switch=True, stop_loss=0.3, cooldown_time=config(world)["time_limit"])
+    answer = change(world, manual_kill_switch=True, stop_loss=0.35, cooldown_time=config(world)["time_limit"])
 
     assert answer["message"] == f"Controller configuration for bot '{BOT}' updated successfully"
     assert answer["fields"] == dict.fromkeys(("manual_kill_switch", "stop_loss", "cooldown_time"), "applied")
