@@ -150,7 +150,8 @@ def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
     """Connectors and pairs that a bot has traded on or is configured to, without a look at its code."""
     markets: dict[str, set[str]] = {}
     if database.exists():
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+        # For writing too: what was being written when the bot was killed has to be undone before it can be read.
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as reader:
             tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
             for table, columns in TRADES.items():
                 rows = reader.execute(f'SELECT DISTINCT {columns} FROM "{table}"') if table in tables else ()  # noqa: S608
@@ -171,7 +172,7 @@ def saved_orders(database: Path, connector: Any) -> list[InFlightOrder]:
     """The orders that the last run had open, as it wrote them down."""
     if not database.exists():
         return []
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as reader:
         rows = reader.execute("SELECT saved_state FROM MarketState WHERE market = ?", (connector.display_name,))
         states = [json.loads(row[0]) for row in rows]
     orders = [

@@ -48,3 +48,29 @@ def test_either_record_tells_the_markets_and_a_torn_configuration_hides_none(
 
     found = json.loads(looked.stdout.splitlines()[-1])
     assert found == {"sandbox": sorted([*(f"{table}-USDT" for table in tables), "ETH-USDT"])}
+
+
+KILLED_WHILE_IT_WRITES = """
+import os, sqlite3, sys
+
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute('CREATE TABLE "Order" (market TEXT, symbol TEXT)')
+database.execute('INSERT INTO "Order" VALUES (?, ?)', ("sandbox", "BTC-USDT"))
+database.execute("BEGIN")
+for n in range(2_000):
+    database.execute('INSERT INTO "Order" VALUES (?, ?)', ("sandbox", f"unfinished-{n}"))
+os._exit(9)
+"""
+
+
+def test_what_was_being_written_at_the_kill_is_undone_and_hides_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "bot.sqlite"
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_WRITES, str(file)], check=False)
+    assert file.with_name("bot.sqlite-journal").stat().st_size > 0
+
+    looked = subprocess.run(
+        [sys.executable, "-c", LOOK, str(file), str(tmp_path)], check=True, capture_output=True, text=True
+    )
+
+    assert json.loads(looked.stdout) == {"sandbox": ["BTC-USDT"]}
