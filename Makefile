@@ -1,4 +1,4 @@
-.PHONY: run test check demo tree stop bench clean
+.PHONY: run test check demo tree stop bench exposure mutants storm clean
 unexport PYTHONDONTWRITEBYTECODE
 
 run: ## Install what is needed and start the server
@@ -25,9 +25,23 @@ test: check ## Everything that continuous integration checks
 	@.ci/services
 	.venv/bin/python -m pytest
 
+SEEDS ?= 5
+
+exposure: ## Kill bots at random under random faults and compare the exchange's books; SEEDS=n
+	@.ci/bootstrap test
+	SEEDS=$(SEEDS) KILLS=4 .venv/bin/python -m pytest tests/bots/test_exposure_over_kills.py
+
 bench: ## Measure; prints ratios
 	@.ci/bootstrap test
 	.venv/bin/python benchmarks/kernel.py
+
+mutants: ## Change the kernel in small, mean ways and look whether a test notices; some hours
+	@.ci/bootstrap test
+	.venv/bin/python tests/kernel/mutations.py
+
+storm: ## Storms of faults in simulated trees; SEEDS=n
+	@.ci/bootstrap test
+	SEEDS=$(SEEDS) .venv/bin/python -m pytest -q tests/kernel/test_simulation_of_faults.py
 
 clean:
 	rm -rf .venv .venv-uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import string
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
@@ -29,13 +30,13 @@ from aviary.actors.messages.accounts import (
 )
 from aviary.actors.messages.connectors import GetBalances, ReopenConnector, WaitUntilReady
 from aviary.actors.messages.database import Fetch
+from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.core.address import Address
     from aviary.persistence.orders import Order
-    from pydantic import SecretStr
 
 MASTER = "master_account"
 """The account that is always there, as on the released server."""
@@ -54,6 +55,11 @@ READ_TIMEOUT = 10.0
 
 BRING_UP_RETRY = 2.0
 """Seconds until the next try of what did not start."""
+
+PASTED = string.whitespace + "\u00a0\u2000\u2001\u2002\u2003\u2009\u200a\u200b\u2028\u2029\u202f\u2060\u3000\ufeff"
+"""What is pasted along with keys: white space of all kinds, and marks without a width."""
+
+KEY_FILE = "-----BEGIN "
 
 _NAME = re.compile(rf"{ACCOUNT_NAME}\Z")
 _CONNECTOR = re.compile(r"[a-z0-9][a-z0-9_]{0,79}\Z")
@@ -80,6 +86,8 @@ class AccountRegistry(AsyncActor):
 
     `credentials` is the folder with one folder an account, laid out as the released server's.
     """
+
+    keeps_nothing = True
 
     def __init__(
         self, credentials: Path, password: SecretStr, family: Family, database: Address = "database"
@@ -186,6 +194,7 @@ class AccountRegistry(AsyncActor):
     # Credentials
 
     async def _add(self, account: str, connector: str, values: Credential) -> Done:
+        values = {name: _as_meant(name, value) for name, value in values.items()}
         async with self._alone(self._known(account)):
             self._known(account)
             await self._family.start_account(account)
@@ -276,6 +285,18 @@ class AccountRegistry(AsyncActor):
 
     def _alone(self, account: str) -> asyncio.Lock:
         return self._locks.setdefault(account, asyncio.Lock())
+
+
+def _as_meant(name: str, value: Any) -> Any:
+    """A value without what came along when it was pasted. `Invalid` if there is something unreadable inside."""
+    if not isinstance(value, SecretStr):
+        return value
+    text = value.get_secret_value().strip(PASTED)
+    # Some exchanges' secrets are key files, of several lines.
+    lines = text.splitlines() if text.startswith(KEY_FILE) else [text]
+    if not all(line.isprintable() for line in lines):
+        raise Invalid(f"{name}: there is a character in it that can't be seen; paste it again", name)
+    return SecretStr(text)
 
 
 def _connector_address(account: str, connector: str) -> str:

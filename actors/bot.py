@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.bot_folder import take_next_configs
+from aviary.actors.bot_logs import BotLogs
 from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
@@ -52,6 +53,9 @@ SETTLE_TIMEOUT = 60.0
 KEPT_LOGS = 100
 """Log entries kept of each kind, as the released server does."""
 
+MANY_DEATHS = 3
+"""Deaths in a row that make a crash loop."""
+
 RECENT = 30.0
 """Seconds after its last word that a bot counts as recently active."""
 
@@ -70,6 +74,8 @@ class Patience:
     """Without a first word: twenty cold starts at once on two cores stay below."""
     pulse: float = 1.0
     """Between two looks."""
+    recovery: float = 60.0
+    """Of running without trouble, after which what was is forgotten."""
 
 
 class BotActor(AsyncActor):
@@ -106,12 +112,13 @@ class BotActor(AsyncActor):
         self._wound_down = asyncio.Event()
         self._killed_because = ""
         self._orders_left: int | None = None
+        self._positions_left: tuple[dict[str, str], ...] | None = None
         self._performance: dict[str, Any] = {}
         self._performance_kept_at = 0.0
-        self._general: deque[dict[str, Any]] = deque(maxlen=KEPT_LOGS)
-        self._errors: deque[dict[str, Any]] = deque(maxlen=KEPT_LOGS)
+        self._logs = BotLogs(KEPT_LOGS)
+        self._logs.restore(self._traces.failure().get("errors", ()))
         self._heard = False
-        self._heard_at = self.clock.monotonic()
+        self._heard_at = self._running_since = self.clock.monotonic()
         adopted = stored.process is not None and self._adopt(stored.process)
         if self._wanted != "running":
             if stored.process is not None:
@@ -119,7 +126,9 @@ class BotActor(AsyncActor):
                 self._begin_wind_down(skip_cancellation=stored.skip_cancellation)
         elif adopted:
             # Whether it really lives is shown by its next heartbeat.
-            self._state = "running" if self._traces.report().get("stage") == "quoting" else "starting"
+            self._take_up(self._traces.report())
+        elif self._traces.has_given_up():
+            self._fail(self._traces.failure()["detail"])
         else:
             self._begin_start()
         self.every(self._patience.pulse, CheckPulse())
@@ -149,6 +158,14 @@ class BotActor(AsyncActor):
         self._watch(process, mark)
         return True
 
+    def _take_up(self, report: dict[str, Any]) -> None:
+        if report.get("trouble"):
+            self._degraded(report["trouble"])
+        elif report.get("stage") == "quoting":
+            self._runs()
+        else:
+            self._state = "starting"
+
     # Starting
 
     def _begin_start(self) -> None:
@@ -175,8 +192,31 @@ class BotActor(AsyncActor):
 
     async def _until_it_ends(self, process: Running) -> None:
         code = await process.exited()
-        if self._winding_down is None and self._process is process:
-            raise BotDied(self._killed_because or self._traces.obituary(code))
+        if self._winding_down is not None or self._process is not process:
+            return
+        why = self._killed_because or self._traces.obituary(code)
+        if self._traces.has_given_up() and self._traces.report().get("pid") == process.pid:
+            self._process = self._mark = None
+            await self._store.save_process(self, self._name, None)
+            await self._store.note_failure(self, self._name, why)
+            self._fail(why)
+            return
+        cell = self.system.cell(self.address)
+        deaths = 1 if cell is None else cell.attempt + 1
+        if deaths >= MANY_DEATHS:
+            self.system.alarms.raise_(self._alarm, f"bot {self._name} has died {deaths} times in a row: {why}")
+        raise BotDied(why)
+
+    @property
+    def _alarm(self) -> str:
+        return f"bot/{self._name}"
+
+    def _fail(self, why: str) -> None:
+        """Give up: it can't start, and nothing that time does will help. Somebody has to."""
+        self._state, self._reason = "failed", why
+        self._logs.restore(self._traces.failure().get("errors", ()))
+        self.degrade(why)
+        self.system.alarms.raise_(self._alarm, f"bot {self._name} can't start, and is not tried any more: {why}")
 
     # Listening
 
@@ -186,15 +226,17 @@ class BotActor(AsyncActor):
         payload = spoken.payload
         match spoken.kind:
             case "performance":
+                # Scripts publish what they like.
+                payload = {name: report for name, report in payload.items() if isinstance(report, dict)}
                 # A stopping strategy sends one last message without figures; the last figures stay.
                 if any(payload.values()):
                     self._performance = payload
                     if self._state in {"starting", "settling"}:
-                        self._runs()
+                        # Word of its readiness may have been lost.
+                        self._take_up(self._traces.report())
                     return self._keep_performance(payload)
             case "log":
-                kept = self._errors if payload.get("level_no", 0) >= 40 else self._general  # noqa: PLR2004
-                kept.append(payload)
+                self._logs.keep(payload)
             case "status_updates":
                 return self._hear_status(payload)
             case _:
@@ -203,11 +245,15 @@ class BotActor(AsyncActor):
 
     def _hear_status(self, payload: dict[str, Any]) -> Any:
         kind, text = payload.get("type"), str(payload.get("msg", ""))
-        if kind == "ready" and self._state in {"starting", "settling"}:
+        if kind == "ready" and self._state in {"starting", "settling", "degraded"}:
             self._runs()
+        elif kind == "degraded" and self._state in {"starting", "settling", "running", "degraded"}:
+            self._degraded(text)
         elif kind == "settling" and self._state in {"starting", "settling"}:
             self._state, self._reason = "settling", text
             self.degrade(text)
+        elif kind == "alarm":
+            self.system.alarms.raise_(f"exposure/{self._name}", f"bot {self._name}: {text}")
         elif kind == "stopped":
             self._wound_down.set()
             if self._winding_down is None:
@@ -215,8 +261,16 @@ class BotActor(AsyncActor):
         return None
 
     def _runs(self) -> None:
+        if self._state == "degraded":
+            self.system.alarms.clear(self._alarm)
         self._state, self._reason = "running", ""
+        self._running_since = self.clock.monotonic()
         self.recover()
+
+    def _degraded(self, why: str) -> None:
+        self._state, self._reason = "degraded", why
+        self.degrade(why)
+        self.system.alarms.raise_(self._alarm, f"bot {self._name} runs and does not trade: {why}")
 
     def _keep_performance(self, payload: dict[str, Any]) -> Any:
         now = self.clock.now()
@@ -235,15 +289,22 @@ class BotActor(AsyncActor):
     async def _stopped_by_itself(self) -> None:
         """A drawdown limit, or somebody else's command over MQTT: not to be healed."""
         await self._want("stopped")
-        self._reason = "the strategy was stopped by itself or over MQTT"
-        self._begin_wind_down(skip_cancellation=False)
+        why = "the strategy was stopped by itself or over MQTT"
+        self._begin_wind_down(skip_cancellation=False, why=why)
 
     async def _check_pulse(self) -> None:
         process = self._process
         if process is None or self._winding_down is not None:
             return
-        limit = self._patience.silence if self._heard or self._state == "running" else self._patience.boot
-        silent = self.clock.monotonic() - self._heard_at
+        now = self.clock.monotonic()
+        if self._state == "running" and now - self._running_since >= self._patience.recovery:
+            self.system.alarms.clear(self._alarm)
+        limit = (
+            self._patience.silence
+            if self._heard or self._state in {"running", "degraded"}
+            else self._patience.boot
+        )
+        silent = now - self._heard_at
         if silent <= limit:
             return
         try:
@@ -259,8 +320,12 @@ class BotActor(AsyncActor):
 
     async def _run(self) -> BotStatus:
         await self._want("running")
-        if self._state == "stopped":
-            self._orders_left = None
+        if self._state in {"stopped", "failed"}:
+            self._orders_left = self._positions_left = None
+            for kind in ("exposure", "positions-left"):
+                self.system.alarms.clear(f"{kind}/{self._name}")
+            await asyncio.to_thread(take_next_configs, self._folder)
+            await asyncio.to_thread(self._traces.forget)
             self._begin_start()
         return self._status()
 
@@ -289,8 +354,8 @@ class BotActor(AsyncActor):
 
     # Stopping
 
-    def _begin_wind_down(self, *, skip_cancellation: bool) -> None:
-        self._state = "stopping"
+    def _begin_wind_down(self, *, skip_cancellation: bool, why: str = "") -> None:
+        self._state, self._reason = "stopping", why
         self._winding_down = self.spawn(self._wind_down(skip_cancellation=skip_cancellation), "wind-down")
 
     async def _wind_down(self, *, skip_cancellation: bool) -> None:
@@ -317,22 +382,40 @@ class BotActor(AsyncActor):
             report = await self._settle()
         left = report.get("left")
         self._orders_left = None if left is None or skip_cancellation else len(left)
+        self._positions_left = None if report.get("positions") is None else tuple(report["positions"])
         self._tell_what_is_left(skip_cancellation=skip_cancellation)
         self._process = self._mark = None
         await self._store.save_process(self, self._name, None)
         await self._store.note_stop(self, self._name, self._status())
+        self.system.alarms.clear(self._alarm)
+        self.recover()
         self._state, self._winding_down = "stopped", None
         self._wound_down.clear()
         if self._wanted == "running":
             self._begin_start()
 
     def _tell_what_is_left(self, *, skip_cancellation: bool) -> None:
+        self._tell_positions_left()
         alarm = f"orders-left/{self._name}"
         if self._orders_left == 0 or skip_cancellation:
             self.system.alarms.clear(alarm)
             return
         count = "an unknown number of" if self._orders_left is None else str(self._orders_left)
         self.system.alarms.raise_(alarm, f"bot {self._name} has stopped with {count} orders open on its exchanges")
+
+    def _tell_positions_left(self) -> None:
+        alarm = f"positions-left/{self._name}"
+        if not self._positions_left:
+            self.system.alarms.clear(alarm)
+            return
+        left = ", ".join(
+            f"{one['amount']} {one['trading_pair']} {one['side'].lower()} on {one['connector_name']}"
+            f" ({one['controller_id']})"
+            for one in self._positions_left
+        )
+        words = f"positions are left without an exit: {left}"
+        self._reason = f"{self._reason}; {words}" if self._reason else words
+        self.system.alarms.raise_(alarm, f"bot {self._name} has stopped and {words}")
 
     async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
         data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}
@@ -369,8 +452,8 @@ class BotActor(AsyncActor):
             state=self._state,
             reason=self._reason,
             performance=self._performance,
-            error_logs=tuple(self._errors),
-            general_logs=tuple(self._general),
+            error_logs=self._logs.errors(),
+            general_logs=self._logs.others(),
             recently_active=self._heard and self.clock.monotonic() - self._heard_at < RECENT,
             pid=None if self._process is None else self._process.pid,
             incarnation=self.incarnation,
@@ -378,4 +461,5 @@ class BotActor(AsyncActor):
             started_at=None if self._mark is None else self._mark.started_at,
             quoting_after=report.get("reached", {}).get("quoting"),
             orders_left=self._orders_left,
+            positions_left=self._positions_left,
         )

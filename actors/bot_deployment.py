@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aviary.actors.bot_folder import needed_credentials
 from aviary.actors.bot_store import Bot, BotRun
-from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NotFound, Refusal
+from aviary.actors.core.refusal import Conflict, Invalid, NotFound, Refusal, Unavailable
 from aviary.actors.messages.bots import DeployBot, DeployControllers, DeployScript
-from aviary.actors.messages.strategies import ValidateControllerConfig
+from aviary.actors.messages.strategies import CheckConfig, CheckedConfig, StrategyKind
 
 if TYPE_CHECKING:
     from aviary.actors.bot_access import KnownBots
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
     from aviary.actors.strategy_files import StrategyFiles
     from aviary.persistence.repositories import Repositories
 
+_CONFIG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
 LOADER = "v2_with_controllers"
 
 LIBRARY = "strategy-library"
 
-INSPECTION_TIMEOUT = 10.0
-"""Seconds a deployment waits for the inspection of its configurations."""
+CHECK_TIMEOUT = 35.0
+"""Seconds a deployment waits for the checks of its configurations."""
+
+CHECKS_AT_ONCE = 2
+"""As many as there are inspections at once: what waits is not begun."""
 
 
 class Deployments:
@@ -39,8 +45,10 @@ class Deployments:
 
     async def deploy_controllers(self, message: DeployControllers) -> dict[str, Any]:
         """A bot that runs saved controllers under the shipped loader."""
+        account = message.credentials_profile
+        await asyncio.to_thread(self._folders.account, account)
         configs = await asyncio.to_thread(self._strategies.controllers_for_deployment, message.controllers_config)
-        await self._inspect(configs)
+        configs, connectors, warnings = await self._check(configs, account)
         name = self._name(message.instance_name, exact=message.exact_name)
         script = {
             "script_file_name": f"{LOADER}.py",
@@ -48,7 +56,8 @@ class Deployments:
             "max_global_drawdown_quote": _number(message.max_global_drawdown_quote),
             "max_controller_drawdown_quote": _number(message.max_controller_drawdown_quote),
         }
-        spec = self._spec(message, f"{name}.yml", {k: v for k, v in script.items() if v is not None}, configs)
+        script = {k: v for k, v in script.items() if v is not None}
+        spec = self._spec(message, f"{name}.yml", script, configs, connectors)
         await self._deploy(name, spec, "controller", LOADER, message)
         return {
             "success": True,
@@ -56,6 +65,7 @@ class Deployments:
             "script_config_generated": f"{name}.yml",
             "controllers_deployed": [config.removesuffix(".yml") for config in configs],
             "unique_instance_name": name,
+            "warnings": warnings,
         }
 
     async def deploy_script(self, message: DeployScript) -> dict[str, Any]:
@@ -66,22 +76,27 @@ class Deployments:
         file = message.script or script.get("script_file_name")
         if not isinstance(file, str):
             raise Invalid("name a script, or a configuration that names one", "script")
+        account = message.credentials_profile
+        await asyncio.to_thread(self._folders.account, account)
         file = file.removesuffix(".py")
         if file not in await asyncio.to_thread(self._strategies.list_sources, self._strategies.scripts):
             raise NotFound(f"Script '{file}' not found")
-        named = [str(each) for each in script.get("controllers_config") or ()]
-        if any("/" in each or each.startswith(".") for each in named):
-            raise Invalid("not names of configurations: controllers_config", "script_config")
-        configs = await asyncio.to_thread(self._strategies.controllers_for_deployment, named)
-        await self._inspect(configs)
+        configs = await asyncio.to_thread(self._strategies.controllers_for_deployment, _names(script))
+        configs, connectors, warnings = await self._check(configs, account)
+        script = {**script, "script_file_name": f"{file}.py"}
+        if configs:
+            script["controllers_config"] = list(configs)
+        named = message.script_config or file
+        checked = await self._check_one("script", named, script, account)
         name = self._name(message.instance_name, exact=message.exact_name)
-        spec = self._spec(message, f"{name}.yml", {**script, "script_file_name": f"{file}.py"}, configs)
+        spec = self._spec(message, f"{name}.yml", checked.config, configs, connectors | checked.connectors)
         await self._deploy(name, spec, "script", file, message)
         return {
             "success": True,
             "message": f"Instance {name} created successfully.",
             "script_config_generated": f"{name}.yml",
             "unique_instance_name": name,
+            "warnings": [*warnings, *(f"{named}: {warning}" for warning in checked.warnings)],
         }
 
     async def deploy_either(self, message: DeployBot) -> dict[str, Any]:
@@ -118,13 +133,18 @@ class Deployments:
 
     @staticmethod
     def _spec(
-        message: DeployControllers | DeployScript, config: str, script: dict[str, Any], controllers: dict[str, Any]
+        message: DeployControllers | DeployScript,
+        config: str,
+        script: dict[str, Any],
+        controllers: dict[str, Any],
+        connectors: frozenset[str],
     ) -> dict[str, Any]:
         return {
             "account": message.credentials_profile,
             "script_config": config,
             "script": script,
             "controllers": controllers,
+            "connectors": sorted(connectors),
             "step": "make",
         }
 
@@ -184,23 +204,51 @@ class Deployments:
 
         await self._bots.transact(work)
 
-    async def _inspect(self, configs: dict[str, dict[str, Any]]) -> None:
-        """Refuse with `Invalid` what a controller would not take; nothing has been made yet.
+    async def _check(
+        self, configs: dict[str, dict[str, Any]], account: str
+    ) -> tuple[dict[str, dict[str, Any]], frozenset[str], list[str]]:
+        """The configurations without what is left over, the connectors that they trade on, and warnings.
 
-        An inspection that can't be had refuses nothing: the bot itself will say why it fails.
+        `Invalid` for what could not run, while nothing has been made yet.
         """
-        await asyncio.gather(*(self._inspect_one(file, values) for file, values in configs.items()))
+        turn = asyncio.Semaphore(CHECKS_AT_ONCE)
 
-    async def _inspect_one(self, file: str, values: dict[str, Any]) -> None:
-        question = ValidateControllerConfig(
-            controller_type=values["controller_type"], controller_name=values["controller_name"], config=values
-        )
+        async def check(file: str, values: dict[str, Any]) -> CheckedConfig:
+            async with turn:
+                return await self._check_one("controller", file, values, account)
+
         try:
-            await self._bots.actor.ask(LIBRARY, question, timeout=INSPECTION_TIMEOUT)
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                checked = await asyncio.gather(*(check(file, values) for file, values in configs.items()))
+        except TimeoutError:
+            detail = f"{len(configs)} configurations could not be checked within {CHECK_TIMEOUT:g} s"
+            raise Unavailable(detail, retry_after=10.0) from None
+        warnings = [
+            f"{file}: {warning}" for file, one in zip(configs, checked, strict=True) for warning in one.warnings
+        ]
+        connectors = frozenset(name for one in checked for name in one.connectors)
+        return {file: one.config for file, one in zip(configs, checked, strict=True)}, connectors, warnings
+
+    async def _check_one(
+        self, kind: StrategyKind, file: str, values: dict[str, Any], account: str | None
+    ) -> CheckedConfig:
+        question = CheckConfig(kind=kind, config=values, account=account)
+        try:
+            return await self._bots.actor.ask(LIBRARY, question, timeout=CHECK_TIMEOUT)
         except Invalid as invalid:
-            raise Invalid(f"{file}: {invalid.detail}", "controllers_config") from None
-        except (Refusal, ActorCrashed):
-            return
+            if invalid.field == "credentials_profile":
+                raise
+            field = "script_config" if kind == "script" else "controllers_config"
+            raise Invalid(f"{file}: {invalid.detail}", field) from None
+
+
+def _names(script: dict[str, Any]) -> list[str]:
+    """The configurations of controllers that a script's names."""
+    given = script.get("controllers_config") or []
+    names = [one.strip() for one in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) and _CONFIG.fullmatch(name) for name in names):
+        raise Invalid("not names of configurations: controllers_config", "script_config")
+    return names
 
 
 def _number(value: Any) -> float | None:

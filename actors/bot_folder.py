@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from aviary.actors.strategy_files import write_yaml
 SECRETS = (Path("conf/connectors"), Path("conf/.password_verification"))
 """What a bot needs and an archive must not have."""
 
-SHARED = ("scripts", "controllers")
-"""Linked to the shared folders: a bot runs what is there when it starts."""
+CODE = ("scripts", "controllers")
+"""Copied from the library: a bot runs what it was deployed with, whatever becomes of the library."""
+
+NEXT = Path("conf/next")
+"""Configurations of controllers that take effect when somebody starts the bot."""
 
 
 class BotFolders:
@@ -32,9 +36,9 @@ class BotFolders:
         return self._bots / "archived" / name
 
     def account(self, name: str) -> Path:
-        """An account's credentials; `NotFound` if there are none."""
+        """An account's credentials; `NotFound`."""
         folder = self._bots / "credentials" / name
-        if not (folder / ".password_verification").exists():
+        if not folder.is_dir():
             raise NotFound(f"Account '{name}' not found")
         return folder
 
@@ -59,9 +63,45 @@ class BotFolders:
         for config, values in spec["controllers"].items():
             write_yaml(draft / "conf" / "controllers" / config, values)
         write_yaml(draft / "conf" / "scripts" / spec["script_config"], spec["script"])
-        for shared in SHARED:
-            (draft / shared).symlink_to(os.path.relpath(self._bots / shared, folder))
+        for code in CODE:
+            self._copy_code(code, draft)
         draft.rename(folder)
+
+    def own_code(self, name: str) -> None:
+        """Give a bot that was deployed with links to the library a copy of what they lead to."""
+        folder = self.of(name)
+        for code in CODE:
+            if (folder / code).is_symlink():
+                draft = folder / f".{code}.new"
+                if draft.exists():
+                    shutil.rmtree(draft)
+                self._copy_code(code, folder, draft.name)
+                (folder / code).unlink()
+                draft.rename(folder / code)
+
+    def _copy_code(self, code: str, folder: Path, called: str = "") -> None:
+        shutil.copytree(
+            self._bots / code, folder / (called or code), ignore=shutil.ignore_patterns("__pycache__", ".*")
+        )
+
+    def add_credentials(self, name: str, account: str, connectors: Iterable[str]) -> None:
+        """Give a bot the account's keys for connectors that it has none for yet."""
+        for connector in connectors:
+            source = self.account(account) / "connectors" / f"{connector}.yml"
+            target = self.of(name) / "conf" / "connectors" / source.name
+            if source.exists() and not target.exists():
+                draft = target.with_name(f".{target.name}.new")
+                shutil.copyfile(source, draft)
+                draft.chmod(0o600)
+                draft.rename(target)
+
+    def config(self, name: str, stem: str) -> Path:
+        """The configuration that a controller of the bot runs by."""
+        return self.of(name) / "conf" / "controllers" / f"{stem}.yml"
+
+    def next_config(self, name: str, stem: str) -> Path:
+        """The one that takes effect when somebody starts the bot; it need not exist."""
+        return self.of(name) / NEXT / f"{stem}.yml"
 
     def remove(self, name: str) -> None:
         """Remove the folder, and what a crash left of one."""
@@ -94,8 +134,10 @@ def needed_credentials(account: Path, spec: dict[str, Any]) -> list[Path]:
 
     All of them if none is named, as with a script that says in its code what it trades.
     """
+    if not (account / ".password_verification").exists():
+        raise Invalid(f"Account '{account.name}' has no credentials", "credentials_profile")
     available = sorted((account / "connectors").glob("*.yml"))
-    named = set(_texts(spec["controllers"])) if spec["controllers"] else set()
+    named = {*_texts(spec["controllers"]), *spec.get("connectors", ())}
     used = [path for path in available if path.stem in named]
     missing = {
         values["connector_name"]
@@ -110,6 +152,12 @@ def needed_credentials(account: Path, spec: dict[str, Any]) -> list[Path]:
             f"Account '{account.name}' has no credentials for {', '.join(sorted(missing))}", "credentials_profile"
         )
     return used or available
+
+
+def take_next_configs(folder: Path) -> None:
+    """Somebody starts the bot of this folder: changes that had to wait for that take effect."""
+    for path in sorted((folder / NEXT).glob("*.yml")):
+        path.replace(folder / "conf" / "controllers" / path.name)
 
 
 def _texts(value: Any) -> list[str]:
@@ -127,7 +175,7 @@ def _texts(value: Any) -> list[str]:
 def _files(folder: Path) -> list[Path]:
     found = []
     for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not (Path(root) / name).is_symlink()]
+        folders[:] = [name for name in folders if name != "__pycache__" and not (Path(root) / name).is_symlink()]
         found += [Path(root) / name for name in files if not (Path(root) / name).is_symlink()]
     return found
 

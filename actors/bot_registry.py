@@ -52,6 +52,8 @@ BRING_UP_RETRY = 2.0
 class BotRegistry(AsyncActor):
     """Knows every bot. What one bot is asked to do is done in order; different bots don't wait for each other."""
 
+    keeps_nothing = True
+
     def __init__(self, family: BotFamily, store: BotStore, folders: BotFolders, strategies: StrategyFiles) -> None:
         super().__init__()
         self._family = family
@@ -64,7 +66,7 @@ class BotRegistry(AsyncActor):
         self._bots = bots = KnownBots(self, self._store)
         self._deployments = Deployments(bots, self._family, self._folders, self._strategies)
         self._stopping = Stopping(bots, self._family, self._folders)
-        self._views = BotViews(bots)
+        self._views = BotViews(bots, self._folders)
         self._configs = BotConfigs(bots, self._folders, self._strategies)
         self.schedule(0.0, BringUp())
 
@@ -126,7 +128,9 @@ class BotRegistry(AsyncActor):
 
     async def _bring_up_one(self, bot: Bot) -> None:
         alarm = f"bot/{bot.name}"
+        self.system.alarms.clear(alarm)
         try:
+            await asyncio.to_thread(self._folders.own_code, bot.name)
             async with asyncio.timeout(BRING_UP_TIMEOUT), self._bots.lock(bot.name):
                 if bot.spec.get("step") == "make":
                     await self._deployments.finish(bot)
@@ -135,7 +139,6 @@ class BotRegistry(AsyncActor):
         except (Refusal, OSError) as error:
             self.system.alarms.raise_(alarm, f"bot {bot.name} did not come up: {error}")
             return
-        self.system.alarms.clear(alarm)
         if bot.spec.get("step") == "archive":
             skip = bool(bot.spec.get("skip_order_cancellation"))
             self.spawn(self._stopping.archive(bot.name, skip=skip), f"archive {bot.name}")

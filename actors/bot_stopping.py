@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.bot_folder import take_next_configs
+from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.refusal import Invalid, Refusal
 from aviary.actors.messages.bots import BotStatus, HaltBot, RunBot, StartBot, StopAndArchiveBot, StopBot
 
@@ -40,18 +42,26 @@ class Stopping:
             spec = {**bot.spec, "skip_order_cancellation": False}
             await self._bots.change(name, desired="running", spec=spec)
             if not self._bots.lives(name):
+                await asyncio.to_thread(take_next_configs, self._folders.of(name))
+                await asyncio.to_thread(BotTraces(self._folders.of(name)).forget)
                 await self._family.start_bot(name)
             await self._bots.actor.ask(f"bots/{name}", RunBot(), timeout=RUN_TIMEOUT)
         return {"success": True}
 
     async def stop(self, message: StopBot) -> dict[str, Any]:
-        """Stop a bot, and say how many orders are left."""
+        """Stop a bot, and say which orders and positions are left."""
         if message.lenient and await self._bots.is_unknown(message.bot_name):
             return {"success": False, "message": f"Bot {message.bot_name} not found"}
         status = await self._halt(
             message.bot_name, skip=message.skip_order_cancellation, wait=not message.async_backend
         )
-        return {"success": True, "state": status.state, "orders_left": status.orders_left}
+        return {
+            "success": True,
+            "state": status.state,
+            "reason": status.reason,
+            "orders_left": status.orders_left,
+            "positions_left": status.positions_left,
+        }
 
     async def _halt(self, name: str, *, skip: bool, wait: bool) -> BotStatus:
         async with self._bots.lock(name):
@@ -123,4 +133,5 @@ class Stopping:
             r.bots.remove(name)
 
         await self._bots.transact(work)
-        self._bots.actor.system.alarms.clear(f"archive/{name}")
+        for kind in ("archive", "bot", "exposure", "positions-left"):
+            self._bots.actor.system.alarms.clear(f"{kind}/{name}")

@@ -66,7 +66,7 @@ class BotStore:
             r.bots.change(name, at=at, process=process)
             run = r.bots.last_run(name)
             if mark is not None and run is not None:
-                r.bots.change_run(run.id, run_status="RUNNING", stopped_at=None)
+                r.bots.change_run(run.id, run_status="RUNNING", stopped_at=None, error_message=None)
 
         await self.transact(actor, work)
 
@@ -88,6 +88,16 @@ class BotStore:
                 last = last.model_copy(update={"performance": results})
             final = final_status(last)
             r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
+
+        await self.transact(actor, work)
+
+    async def note_failure(self, actor: AsyncActor, name: str, why: str) -> None:
+        """Keep why a bot is not tried any more."""
+
+        def work(r: Repositories) -> None:
+            run = r.bots.last_run(name)
+            if run is not None:
+                r.bots.change_run(run.id, run_status="ERROR", error_message=why)
 
         await self.transact(actor, work)
 
@@ -126,13 +136,22 @@ def stored(bot: Bot) -> StoredBot:
 def final_status(status: BotStatus) -> str:
     """What a run's record keeps of its end: JSON in a text, as the released server has it."""
     return orjson.dumps(
-        {"status": status.state, "performance": performance_view(status), "error_logs": status.error_logs}
+        {
+            "status": status.state,
+            "reason": status.reason,
+            "orders_left": status.orders_left,
+            "positions_left": status.positions_left,
+            "performance": performance_view(status),
+            "error_logs": status.error_logs,
+        }
     ).decode()
 
 
 def performance_view(status: BotStatus) -> dict[str, Any]:
     """Performance as the released server shows it: each controller with a status of its own."""
-    running = "running" if status.state in {"running", "starting", "settling", "stopping"} else "stopped"
+    running = (
+        "running" if status.state in {"running", "degraded", "starting", "settling", "stopping"} else "stopped"
+    )
     return {
         controller_id: {
             "status": running,

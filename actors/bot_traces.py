@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 REASON_LINES = 6
 """Last lines of a dead bot's output that are told."""
 
+TRIES = 3
+"""Starts that fail for a reason that time does not heal, until it is believed."""
+
 LAST_BYTES = 4096
 """The end of a log that is read for them."""
 
@@ -29,6 +32,20 @@ class BotTraces:
         except (FileNotFoundError, orjson.JSONDecodeError):
             return {}
         return report if isinstance(report, dict) else {}
+
+    def forget(self) -> None:
+        """Take the last report away: what failed until now says nothing about the next life."""
+        (self._folder / "data" / "launch.json").unlink(missing_ok=True)
+
+    def failure(self) -> dict[str, Any]:
+        """The last report, if it says why the bot could not start; else nothing."""
+        report = self.report()
+        return report if report.get("stage") == "failed" else {}
+
+    def has_given_up(self) -> bool:
+        """Whether it could not start so often, for a reason that time does not heal, that another try is in vain."""
+        report = self.failure()
+        return bool(report.get("lasting")) and report.get("failures", 0) >= TRIES
 
     def obituary(self, code: int | None) -> str:
         """How and why a process ended, by its exit status, its report or its last words."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from aviary.actors import bot_runs
 from aviary.actors.bot_store import performance_view
+from aviary.actors.bot_traces import BotTraces
 from aviary.actors.core.refusal import Refusal, Unavailable
 from aviary.actors.messages.bots import AskBot, BotStatus, FindBot, GetBotHistory, GetBotStatus
 from aviary.actors.messages.broker import GetLink
 
 if TYPE_CHECKING:
     from aviary.actors.bot_access import KnownBots
+    from aviary.actors.bot_folder import BotFolders
 
 LINK = "broker/link"
 
@@ -23,8 +25,9 @@ STATUS_TIMEOUT = 3.0
 class BotViews:
     """Answers questions; changes nothing."""
 
-    def __init__(self, bots: KnownBots) -> None:
+    def __init__(self, bots: KnownBots, folders: BotFolders) -> None:
         self._bots = bots
+        self._folders = folders
 
     async def all(self) -> dict[str, BotStatus]:
         """Every bot's status, by name."""
@@ -55,7 +58,8 @@ class BotViews:
         state = "backing_off" if cell.state in {"backing_off", "starting"} else "failed"
         now = self._bots.actor.clock.now()
         next_try_at = cell.view(now, self._bots.actor.clock.monotonic()).next_try_at
-        reason = cell.last_failure or "unknown"
+        last = await asyncio.to_thread(BotTraces(self._folders.of(name)).failure)
+        reason = last.get("detail") or cell.last_failure or "unknown"
         if next_try_at is not None:
             reason += f"; next try in {max(0.0, next_try_at - now):.1f} s"
         elif state == "backing_off":
@@ -65,6 +69,7 @@ class BotViews:
                 "name": name,
                 "state": state,
                 "reason": reason,
+                "error_logs": last.get("errors", ()),
                 "restarts": cell.restarts,
                 "incarnation": cell.incarnation,
             }

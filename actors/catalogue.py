@@ -12,6 +12,7 @@ from aviary.actors.core.refusal import NotFound
 from aviary.actors.host_calls import call_host
 from aviary.actors.messages.connectors import (
     ConnectorDetails,
+    GetCandleIntervals,
     GetConfigMap,
     GetConnectorDetails,
     GetOrderTypes,
@@ -43,12 +44,15 @@ PRICES_AT_ONCE = 50
 class Catalogue(AsyncActor):
     """Answers from memory what does not change, and asks the host for the rest."""
 
+    keeps_nothing = True
+
     def __init__(self, host: Address = "market/host") -> None:
         super().__init__()
         self._host = host
         self._connectors: tuple[str, ...] = ()
         self._maps: dict[str, dict[str, Any]] = {}
         self._types: dict[str, tuple[str, ...]] = {}
+        self._intervals: dict[str, tuple[str, ...]] = {}
         self._pairs: dict[str, tuple[float, frozenset[str]]] = {}
         self._prices: dict[tuple[str, str], tuple[float, Decimal]] = {}
 
@@ -61,6 +65,8 @@ class Catalogue(AsyncActor):
                 return self.defer(self._config_map(name))
             case GetOrderTypes(connector_name=name):
                 return self.defer(self._order_types(name))
+            case GetCandleIntervals(connector_name=name):
+                return self.defer(self._candle_intervals(name))
             case GetConnectorDetails(connector_name=name):
                 return self.defer(self._details(name))
             case GetTradingRules(connector_name=name, trading_pairs=pairs):
@@ -91,6 +97,13 @@ class Catalogue(AsyncActor):
         if name not in self._types:
             self._types[name] = tuple(await self._call("order_types", connector_name=await self._known(name)))
         return OrderTypes(connector=name, supported_order_types=self._types[name])
+
+    async def _candle_intervals(self, name: str) -> tuple[str, ...]:
+        if name not in self._intervals:
+            self._intervals[name] = tuple(
+                await self._call("candle_intervals", connector_name=await self._known(name))
+            )
+        return self._intervals[name]
 
     async def _details(self, name: str) -> ConnectorDetails:
         fields, types = await asyncio.gather(self._config_map(name), self._order_types(name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import peewee
 from aviary.actors.core.actor import ThreadActor
-from aviary.actors.core.refusal import Unavailable
+from aviary.actors.core.refusal import Invalid, Unavailable
 from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
 from aviary.persistence.database import DamagedDatabase, DatabaseUnavailable, open_database, reachable
 from aviary.persistence.migrations import integrity_problems, migrate
@@ -34,8 +34,23 @@ STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks whether an inspection is to be broken off: some milliseconds."""
 
 
+UNFIT = (peewee.DataError, OverflowError, UnicodeEncodeError)
+"""Errors of values that no column holds: numbers of more than 64 bits, texts with NUL or half a character."""
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Turn what one asker's values bring about into a refusal: nothing was written, and the next asker is served."""
+    try:
+        yield
+    except UNFIT as error:
+        raise Invalid(f"the database can't hold that: {str(error).partition(chr(10))[0]}") from error
+
+
 class Database(ThreadActor):
-    """Runs transactions one after another on its own thread."""
+    """Runs transactions one after another on its own thread; one that fails is undone."""
+
+    keeps_nothing = True
 
     def __init__(self, url: str | None, path: Path) -> None:
         super().__init__()
@@ -64,7 +79,7 @@ class Database(ThreadActor):
         database = self._database
         if database is None:
             raise RuntimeError("not prepared")
-        with self._trouble_told(), reachable(database), database.atomic():
+        with self._trouble_told(), reachable(database), _fitting(), database.atomic():
             answer = work(self._repositories)
         self.system.alarms.clear(ALARM)
         return answer
@@ -140,6 +155,8 @@ class DatabaseInspector(ThreadActor):
 class DatabaseReader(ThreadActor):
     """One of the readers: a connection and a thread of its own, so that a long search holds nobody up."""
 
+    keeps_nothing = True
+
     def __init__(self, url: str | None, path: Path) -> None:
         super().__init__()
         self._url = url
@@ -156,7 +173,7 @@ class DatabaseReader(ThreadActor):
         match message:
             case Fetch(work=work) if self._database is not None:
                 try:
-                    with reachable(self._database):
+                    with reachable(self._database), _fitting():
                         return work(self._repositories)
                 except DatabaseUnavailable as error:
                     raise Unavailable(f"the database can't be reached: {error}", RETRY_AFTER) from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.core.refusal import Unavailable
+from aviary.actors.core.refusal import NotFound, Unavailable
 from aviary.actors.feed_access import FEED_TIMEOUT, FeedAccess
 from aviary.actors.feed_registry import IDLE_AFTER, SWEEP_PERIOD
+from aviary.actors.messages.connectors import ListConnectors
 from aviary.actors.messages.feeds import (
     REGISTRY,
     CloseFeed,
@@ -21,6 +22,8 @@ from aviary.actors.messages.market_data import AddTradingPair, FeedSettings, Rem
 
 if TYPE_CHECKING:
     from aviary.actors.core.actor import AsyncActor
+
+CATALOGUE = "market/catalogue"
 
 SETTINGS = FeedSettings(
     cleanup_interval=SWEEP_PERIOD,
@@ -118,8 +121,10 @@ class FeedUpkeep:
         }
 
     async def restart(self, connector: str) -> dict[str, Any]:
-        """Start the books of a connector over."""
+        """Start the books of a connector over; `NotFound` for one that there is not."""
         books = await self._books_of(connector)
+        if not books and connector not in await self._feeds.ask(CATALOGUE, ListConnectors(), FEED_TIMEOUT):
+            raise NotFound(f"Connector '{connector}' not found")
         for book in books:
             await self._feeds.ask(REGISTRY, ReopenFeed(key=book.key), 2 * FEED_TIMEOUT)
         return {

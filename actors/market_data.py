@@ -64,6 +64,7 @@ class MarketData(AsyncActor):
     """
 
     dispatcher: ClassVar[str | None] = "questions"
+    keeps_nothing = True
 
     def __init__(self, host: Address, default_connector: str | None = "sandbox") -> None:
         super().__init__()

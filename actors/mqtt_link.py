@@ -262,16 +262,35 @@ class MqttLink(AsyncActor):
         )
 
 
+SURE_DIGITS = 18
+"""Digits of a whole number that surely fits in 64 bits."""
+
+MAX_DEPTH = 50
+"""Objects and arrays that a message may nest: what can be read can be written again."""
+
+
 def parse(payload: bytes) -> dict[str, Any] | None:
     """A JSON object; a bare NaN or Infinity in it, which hummingbot writes for missing prices, becomes null.
 
-    `None` for what is no JSON object: anybody may publish on a broker.
+    `None` for what is no JSON object, or nested beyond reason: anybody may publish on a broker.
     """
     try:
         value = orjson.loads(payload)
     except orjson.JSONDecodeError:
         try:
-            value = json.loads(payload, parse_constant=lambda _: None)
+            value = json.loads(payload, parse_constant=lambda _: None, parse_int=_number)
         except (ValueError, RecursionError):
             return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _is_deeper(value, MAX_DEPTH) else None
+
+
+def _number(text: str) -> int | float:
+    """A whole number as orjson reads it, which writes none of more than 64 bits."""
+    return int(text) if len(text) <= SURE_DIGITS else float(text)
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(item, depth - 1) for item in items)

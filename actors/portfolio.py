@@ -39,6 +39,8 @@ class Portfolio(AsyncActor):
     It keeps the last prices: a token whose exchange is out of reach is not without value.
     """
 
+    keeps_nothing = True
+
     def __init__(self, registry: Address = "account-registry", catalogue: Address = "market/catalogue") -> None:
         super().__init__()
         self._registry = registry

@@ -6,6 +6,7 @@ Nothing here is imported or run: uploaded code is text.
 import ast
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 from aviary.actors.core.refusal import Invalid, NotFound, Unavailable
-from aviary.actors.messages.strategies import StrategyKind
+from aviary.actors.messages.strategies import IDENTIFIER, StrategyKind
 
 CONTROLLER_TYPES = ("directional_trading", "market_making", "generic")
 
@@ -108,7 +109,7 @@ class StrategyFiles:
             stem = name.removesuffix(".yml")
             values = self.read_config("controller", stem)
             kind, controller = str(values.get("controller_type")), str(values.get("controller_name"))
-            if kind not in CONTROLLER_TYPES or not controller.isidentifier():
+            if kind not in CONTROLLER_TYPES or re.fullmatch(IDENTIFIER, controller) is None:
                 raise Invalid(f"Configuration '{stem}' names no controller", "controllers_config")
             if not (self.controllers / kind / f"{controller}.py").exists():
                 raise NotFound(f"Controller '{controller}' not found in '{kind}'")

@@ -40,6 +40,8 @@ class Restarter(Protocol):
 class SupervisionDesk(AsyncActor):
     """Reads the kernel's records; changes nothing but by asking supervisors."""
 
+    keeps_nothing = True
+
     def __init__(self, reader: Callable[[], str], restarter: Restarter) -> None:
         super().__init__()
         self._reader = reader

@@ -53,6 +53,8 @@ ASK_TIMEOUT = 15.0
 class TradingDesk(AsyncActor):
     """Passes orders on to connectors, and answers from the database and from all connectors."""
 
+    keeps_nothing = True
+
     def __init__(self, reader: Callable[[], Address], registry: Address = "account-registry") -> None:
         super().__init__()
         self._reader = reader

@@ -36,6 +36,10 @@ class Ping(Message[int]):
     """Is answered with the incarnation."""
 
 
+class Knock(Message[None]):
+    """Is told, and does nothing."""
+
+
 class Die(Message[None]):
     """Kills."""
 
@@ -54,7 +58,7 @@ class Echo(AsyncActor):
 
     def receive(self, message: Message[Any]) -> int:
         """Answer a ping."""
-        if isinstance(message, Ping):
+        if isinstance(message, Ping | Knock):
             return self.incarnation
         raise ValueError("killed")
 
@@ -209,6 +213,67 @@ class Bench:
         self.ask("aviary", TerminateChild(name="many"))
         return started - begin, CLOCK.monotonic() - middle
 
+    def held_up(self, work: Callable[[], object]) -> float:
+        """The longest that a bystander waited for an answer, in seconds, while `work` was done."""
+        worst, over = 0.0, threading.Event()
+
+        def ask() -> None:
+            nonlocal worst
+            while not over.is_set():
+                for address in ("echo", "calm"):
+                    begin = CLOCK.monotonic()
+                    self.ask(address, Ping() if address == "echo" else CountChildren())
+                    worst = max(worst, CLOCK.monotonic() - begin)
+                over.wait(0.002)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        work()
+        over.set()
+        asking.join()
+        return worst
+
+    def bystanders(self) -> tuple[float, float, float]:
+        """How long bystanders are held up by nothing, by the stop of 10,000 and by the crash of 1,000 at once."""
+        self.start_many("calm", 0)
+        self.start_many("crowd", 10_000)
+        idle = self.held_up(lambda: threading.Event().wait(1.0))
+        stop = self.held_up(lambda: self.ask("aviary", TerminateChild(name="crowd")))
+        self.start_many("doomed", 1_000)
+
+        def crash() -> None:
+            for i in range(1_000):
+                self.system.tell(f"doomed/c{i}", Die())
+            for i in range(1_000):
+                self.ask(f"doomed/c{i}", Ping())
+
+        crashes = self.held_up(crash)
+        self.ask("aviary", TerminateChild(name="doomed"))
+        return idle, stop, crashes
+
+    def start_many(self, name: str, count: int) -> None:
+        """Start a dynamic supervisor with so many children."""
+        children = tuple(ChildSpec(f"c{i}", Echo, backoff=IMMEDIATE) for i in range(count))
+        spec = SupervisorSpec(dynamic=True, intensity=None, children=children)
+        child = ChildSpec(
+            name, lambda: Supervisor(spec), kind="supervisor", restart="temporary", settings=SUPERVISOR_SETTINGS
+        )
+        self.ask("aviary", StartChild(spec=child))
+
+    def tells(self, address: str, count: int) -> float:
+        """Tells per second from this thread to an actor, until it has handled them all."""
+
+        def once() -> float:
+            knock = Knock()
+            begin = CLOCK.monotonic()
+            for _ in range(count // 500):
+                for _ in range(500):
+                    self.system.tell(address, knock)
+                self.ask(address, Ping())
+            return CLOCK.monotonic() - begin
+
+        return count / min(once() for _ in range(ROUNDS))
+
     def close(self) -> None:
         """Stop everything."""
         self.on_kernel(self.tree.stop())
@@ -222,6 +287,23 @@ def plain_pykka(count: int) -> float:
     def once() -> float:
         begin = CLOCK.monotonic()
         for _ in range(count):
+            ref.ask(1)
+        return CLOCK.monotonic() - begin
+
+    rate = count / min(once() for _ in range(ROUNDS))
+    ref.stop()
+    return rate
+
+
+def pykka_tells(count: int) -> float:
+    """Tells per second to a pykka actor as it comes, until it has handled them all."""
+    ref = PlainPykka.start()
+
+    def once() -> float:
+        begin = CLOCK.monotonic()
+        for _ in range(count // 500):
+            for _ in range(500):
+                ref.tell(1)
             ref.ask(1)
         return CLOCK.monotonic() - begin
 
@@ -260,12 +342,21 @@ def main() -> None:
     row("bare asyncio.Queue there and back, one loop", bare)
     row("ask, same loop", near, "the bare queues", bare, f"bar 0.50: {'met' if near >= bare / 2 else 'MISSED'}")
     row("bare call to another loop and back", bare_hop)
-    row("ask, across loops", bench.rate("far", THREAD_ASKS), "the bare call", bare_hop)
+    far_rate = bench.rate("far", THREAD_ASKS)
+    row("ask, across loops", far_rate, "the bare call", bare_hop)
     row("bare queue.SimpleQueue there and back", bare_thread)
     row("plain pykka ask", pykkas, "the bare queues", bare_thread)
     row("ask a thread actor from a thread", bench.blocking_rate("thread", THREAD_ASKS), "plain pykka", pykkas)
     row("ask a thread actor from a loop", bench.rate("thread", THREAD_ASKS), "the bare call", bare_hop)
     row("ask an async actor from a thread", bench.blocking_rate("echo", THREAD_ASKS), "plain pykka", pykkas)
+    row("ask, across loops", far_rate, "plain pykka", pykkas)
+    row("tell pykka's own, to the last answer", pykka_tells(20_000))
+    row("tell across threads, to the last answer", bench.tells("echo", 20_000), "pykka's", pykka_tells(20_000))
+    idle, stop, crashes = bench.bystanders()
+    print(
+        f"bystanders held up: at rest {1e3 * idle:.0f} ms, by the stop of 10,000 dynamic children {1e3 * stop:.0f} ms,"
+    )
+    print(f"  by 1,000 crashes at once {1e3 * crashes:.0f} ms")
     print(f"crash to the next life's answer, median        {1e3 * bench.restart(200):.2f} ms")
     for dynamic in (False, True):
         few = bench.many(1_000, dynamic=dynamic)

@@ -84,7 +84,9 @@ def memory(home: Path) -> None:
         if daemon is not None:
             known[daemon.pid] = name
     processes = [
-        process for process in psutil.process_iter(["cmdline"]) if str(home) in " ".join(process.info["cmdline"] or ())
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(home) in " ".join(process.info["cmdline"] or ())
     ]
     family = {process.pid: process for process in [psutil.Process(server), *processes]}
     for process in family.values():

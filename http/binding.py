@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from aiohttp.web_protocol import RequestPayloadError
 from aviary.http.json import BadJson, loads
 from aviary.http.names import name_problem
-from aviary.http.numbers import absurd_numbers, takes_only_numbers
+from aviary.http.numbers import absurd_numbers, takes_only_numbers, unfit_texts
 from aviary.http.problems import InvalidRequest, problem
 from pydantic import ValidationError
 
@@ -112,14 +112,14 @@ class _Fields:
             message = self._row.message.model_validate(self._values)
         except ValidationError as error:
             raise InvalidRequest([self._told(one) for one in error.errors(include_url=False)]) from None
-        self._check_numbers(message)
+        self._check_values(message)
         self._check_address(message)
         return message
 
-    def _check_numbers(self, message: Message[Any]) -> None:
-        found = [
-            problem("finite_number", self._location(where), text) for where, text in absurd_numbers(message)
-        ]
+    def _check_values(self, message: Message[Any]) -> None:
+        found = [problem("finite_number", self._location(where), text) for where, text in absurd_numbers(message)]
+        text = "Input should be text without NUL and half characters"
+        found += [problem("string_unicode", self._location(where), text) for where in unfit_texts(message)]
         if found:
             raise InvalidRequest(found)
 

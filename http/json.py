@@ -15,8 +15,15 @@ class BadJson(ValueError):
 
 
 def dumps(value: object) -> bytes:
-    """JSON bytes. Decimals become numbers, values their fields, secrets stars, NaN and infinity null."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    """JSON bytes. Decimals become numbers, values their fields, secrets stars, NaN and infinity null.
+
+    What has no place in JSON, such as whole numbers of more than 64 bits, becomes a text: one odd value in what somebody
+    once wrote must not hide all the others.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_tame(value, MAX_DEPTH), default=_plain)
 
 
 def loads(text: bytes) -> Any:
@@ -58,3 +65,27 @@ def _plain(value: object) -> object:
             return value.decode("utf-8", errors="replace")
         case _:
             return str(value)
+
+
+def _tame(value: object, depth: int) -> object:
+    match value:
+        case BaseModel():
+            return _tame(dict(value), depth)
+        case dict() if depth:
+            return {_text(key): _tame(item, depth - 1) for key, item in value.items()}
+        case list() | tuple() if depth:
+            return [_tame(item, depth - 1) for item in value]
+        case dict() | list() | tuple():
+            return "..."
+        case bool() | float() | None:
+            return value
+        case int():
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case str():
+            return _text(value)
+        case _:
+            return _tame(_plain(value), depth) if depth else "..."
+
+
+def _text(value: object) -> str:
+    return str(value).encode(errors="replace").decode()

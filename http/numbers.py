@@ -1,4 +1,4 @@
-"""Numbers that no message means: not finite, or beyond what a database and JSON can hold."""
+"""Values that no message means: numbers that are not finite, and what databases or JSON can't hold."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -60,3 +60,31 @@ def absurd_numbers(value: object, where: Location = ()) -> Iterator[tuple[Locati
                 yield from absurd_numbers(item, (*where, index))
         case _:
             return
+
+
+def unfit_texts(value: object, where: Location = ()) -> Iterator[Location]:
+    """Every text inside a message that a database may not hold, by where it is; values and names alike."""
+    match value:
+        case str():
+            if _is_unfit(value):
+                yield where
+        case BaseModel():
+            for name, item in value:
+                yield from unfit_texts(item, (*where, name))
+        case Mapping():
+            for key, item in value.items():
+                yield from unfit_texts(str(key), where)
+                yield from unfit_texts(item, (*where, str(key)))
+        case list() | tuple() | set() | frozenset():
+            for index, item in enumerate(value):
+                yield from unfit_texts(item, (*where, index))
+        case _:
+            return
+
+
+def _is_unfit(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return "\0" in text

@@ -14,6 +14,7 @@ from aviary.actors.core.refusal import (
     Rejected,
     Unavailable,
 )
+from aviary.actors.messages.bots import ChangeRefused
 from aviary.http.json import dumps
 
 STATUS: Mapping[type[Refusal], int] = {
@@ -48,6 +49,8 @@ def answer_refusal(refusal: Refusal, overrides: Mapping[type[Refusal], int]) -> 
     if isinstance(refusal, Invalid) and refusal.field is not None and status == 422:  # noqa: PLR2004
         problem = {"type": "value_error", "loc": ["body", refusal.field], "msg": refusal.detail, "input": None}
         return refuse(status, [problem], headers)
+    if isinstance(refusal, ChangeRefused):
+        return answer({"detail": _named(refusal), "fields": refusal.fields}, status, headers)
     return refuse(status, _named(refusal), headers)
 
 
@@ -62,4 +65,6 @@ def _named(refusal: Refusal) -> str:
 
 def answer_crash(crash: ActorCrashed) -> web.Response:
     """What a client is told when the actor died of its message: where to look, and nothing else."""
-    return refuse(500, f"Internal error {crash.crash_id}; see /supervision/journal", {"X-Crash-Id": crash.crash_id})
+    return refuse(
+        500, f"Internal error {crash.crash_id}; see /supervision/journal", {"X-Crash-Id": crash.crash_id}
+    )

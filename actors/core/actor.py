@@ -36,6 +36,10 @@ class Actor(pykka.Actor):
     release_timeout: ClassVar[float | None] = RELEASE_TIMEOUT
     """Seconds that `release` may take, and the background tasks before it; `None` for no limit."""
 
+    keeps_nothing: ClassVar[bool] = False
+    """Whether a request leaves nothing behind in the actor. Then what fails, or takes too long, is that one request:
+    its asker is told, the journal keeps it, and the others' requests go on. Else it ends the incarnation."""
+
     def __init__(self) -> None:
         super().__init__()
         self._actor_ref = Reference(self)
@@ -106,10 +110,10 @@ class Actor(pykka.Actor):
     @property
     def system(self) -> ActorContext:
         """The system this incarnation lives in. Raises `Fenced` once it no longer counts."""
-        system = self._context
-        if system is None:
+        life, system = self._life, self._context
+        if life is None or system is None:
             raise RuntimeError("the actor has no address yet")
-        if not self._bound_life.alive:
+        if not life.alive:
             raise Fenced
         return system
 

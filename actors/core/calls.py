@@ -9,6 +9,8 @@ from collections import deque
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.core.deadlines import Deadlines
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,10 +25,12 @@ class LoopCalls:
     is on its way already leaves the call to it.
     """
 
-    __slots__ = ("_context", "_due", "_waiting", "loop")
+    __slots__ = ("_context", "_due", "_waiting", "deadlines", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.deadlines = Deadlines(loop)
+        """Of what is waited for on the loop."""
         self._waiting: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._due = False
         # Nothing of whoever happens to wake the loop.

@@ -1,9 +1,15 @@
 """The dispatchers of a system by name: made at first use, taken out when stuck, ended last of all."""
 
+import asyncio
 import threading
+from concurrent.futures import Future
 
+from aviary.actors.core.calls import calls_of
 from aviary.actors.core.dispatcher import BorrowedLoop, Dispatcher, LoopDispatcher
 from aviary.config.clock import Clock
+
+BREATH = 1.0
+"""Seconds that a loop is waited for which may be stuck."""
 
 
 class Dispatchers:
@@ -36,6 +42,18 @@ class Dispatchers:
         """Every dispatcher that was used so far."""
         with self._lock:
             return tuple(self._by_name.values())
+
+    async def breathe(self) -> None:
+        """Wait until each loop has done what is due there now, at most `BREATH` seconds. On the kernel's loop.
+
+        For whoever gives a loop a great deal to do at once: what else waits there gets its turn in between.
+        """
+        breaths: list[asyncio.Future[None]] = []
+        for dispatcher in self.all():
+            breath: Future[None] = Future()
+            calls_of(dispatcher.loop).send(breath.set_result, None)
+            breaths.append(asyncio.wrap_future(breath))
+        await asyncio.wait(breaths, timeout=BREATH)
 
     def take_out(self, name: str) -> Dispatcher:
         """Forget a dispatcher, so that the next use makes a new one. `KeyError` if there is none."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Hashable
 
+    from aviary.actors.core.deadlines import Deadlines
     from aviary.actors.core.message import Message
 
 type Place = Literal["new", "waiting", "taken", "begun", "settled"]
@@ -45,21 +46,27 @@ class LoopReply:
 
     def set(self, value: object) -> None:
         """Answer with a value."""
-        self._settle(value, None)
+        if self._calls.are_here():
+            if not self.future.done():
+                self.future.set_result(value)
+        else:
+            self._calls.send(self._finish, value, None)
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error."""
-        self._settle(None, error)
+        if self._calls.are_here():
+            self._finish(None, error)
+        else:
+            self._calls.send(self._finish, None, error)
 
     def abandoned(self) -> bool:
         """Whether the asker has stopped waiting, or has its answer."""
         return self.future.done()
 
-    def _settle(self, value: object, error: BaseException | None) -> None:
-        if self._calls.are_here():
-            self._finish(value, error)
-        else:
-            self._calls.send(self._finish, value, error)
+    @property
+    def deadlines(self) -> Deadlines:
+        """Of what is waited for on the asker's loop."""
+        return self._calls.deadlines
 
     def _finish(self, value: object, error: BaseException | None) -> None:
         if self.future.done() or self._calls.loop.is_closed():

@@ -10,6 +10,7 @@ type EventKind = Literal[
     "stop",
     "crash",
     "hung",
+    "failed_request",
     "restart",
     "backoff",
     "escalation",

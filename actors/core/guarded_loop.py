@@ -69,6 +69,43 @@ class GuardedLoop(_Base):
 class WorkLoop(GuardedLoop, uvloop.Loop):  # type: ignore[misc]
     """The loop of a dispatcher's thread."""
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """See `asyncio.AbstractEventLoop`. Each step of each task comes through here, and needs no guard."""
+        kind = type(callback)
+        if kind is _STEP or (kind is BuiltinFunctionType and type(callback.__self__) is asyncio.Task):  # type: ignore[attr-defined]
+            return _plain_call_soon(self, callback, *args, context=context)
+        return _plain_call_soon(self, _guarded(callback), *args, context=context)
+
+
+_plain_call_soon = uvloop.Loop.call_soon
+
+
+def _type_of_steps() -> type:
+    """The type of the callbacks that carry out a task's steps, which asyncio has no name for."""
+    seen: list[type] = []
+
+    class Listening(asyncio.SelectorEventLoop):
+        def call_soon(  # type: ignore[override]
+            self, callback: Any, *args: Any, context: Context | None = None
+        ) -> asyncio.Handle:
+            seen.append(type(callback))
+            return super().call_soon(callback, *args, context=context)
+
+    async def nothing() -> None:
+        pass
+
+    loop = Listening()
+    try:
+        loop.run_until_complete(nothing())
+    finally:
+        loop.close()
+    return seen[0]
+
+
+_STEP = _type_of_steps()
+
 
 class _Guarded:
     """A callback that can't take its loop with it."""

@@ -36,7 +36,7 @@ SINGLES = 10
 SUMS = 1_000
 """Pairs of address and kind whose drops are told apart at one time; those of all others are summed up together."""
 
-_LOUD = frozenset({"crash", "hung", "parked", "escalation", "poison", "release_failed"})
+_LOUD = frozenset({"crash", "hung", "failed_request", "parked", "escalation", "poison", "release_failed"})
 
 
 class DeadLetter(Value):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.ledger import Ledger
     from aviary.actors.core.quarantine import Quarantine
-    from aviary.actors.core.timers import Timer
     from aviary.config.clock import Clock
 
 RELEASE_TIMEOUT = 5.0
@@ -77,6 +76,11 @@ class Behaviour(Protocol):
         ...
 
     @property
+    def keeps_nothing(self) -> bool:
+        """Whether what fails is one request, and not the incarnation."""
+        ...
+
+    @property
     def actor_ref(self) -> pykka.ActorRef[Any]:
         """Pykka's reference to it."""
         ...
@@ -112,6 +116,13 @@ class Overseer(Protocol):
         """A life has ended and holds nothing any more. On the kernel's loop."""
 
 
+class Armed(Protocol):
+    """Something that is to be sent to a life later."""
+
+    def end(self) -> None:
+        """Send nothing any more. On the kernel's loop."""
+
+
 class Runner(Protocol):
     """How a life runs, as far as others have to do with it. Each is callable from any thread."""
 
@@ -121,6 +132,9 @@ class Runner(Protocol):
     def is_main(self, task: asyncio.Task[Any]) -> bool:
         """Whether this task is the one that handles its messages."""
         ...
+
+    def drop(self, envelope: Envelope) -> None:
+        """Cancel what would answer a message that has been settled without it."""
 
     def abandon(self) -> None:
         """It did not end in time: let go of what it holds without it, as far as that can be done."""
@@ -150,7 +164,7 @@ class Life:
         self.thread: threading.Thread | None = None
         """The thread of its own, if it has one."""
         self.runner: Runner | None = None
-        self.timers: set[Timer] = set()
+        self.timers: set[Armed] = set()
         """What is to be sent to it later; the kernel's loop alone looks here."""
         self.limit: asyncio.TimerHandle | None = None
         """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""
@@ -205,6 +219,34 @@ class Life:
         """Wait for whoever is fencing this incarnation off at this moment, so that `reason` is right."""
         with self._lock:
             self.alive = False
+
+    def failed(self, error: BaseException, envelope: Envelope) -> None:
+        """`error` left the handler of a message: it ends that one request or, but for `keeps_nothing`, this life."""
+        if not (self.actor.keeps_nothing and isinstance(error, Exception)) or envelope.reply is None:
+            self.crash(error, "receive", envelope)
+        elif self._settles(envelope):
+            if isinstance(error, ActorCrashed):
+                # Somebody else's crash, which is in the journal already.
+                envelope.refuse(error)
+            else:
+                self._fail_request(envelope, one_line(error), _traceback_of(error))
+
+    def drop(self, envelope: Envelope, seconds: float) -> bool:
+        """Whether an owed answer that takes too long is given up alone; from whatever thread."""
+        if not self.actor.keeps_nothing or envelope.reply is None or envelope is self.handling:
+            return False
+        if self._settles(envelope):
+            self._fail_request(envelope, f"no answer after {seconds:.1f} s", "")
+            if self.runner is not None:
+                self.runner.drop(envelope)
+        return True
+
+    def _fail_request(self, envelope: Envelope, why: str, detail: str) -> None:
+        ledger, kind = self.overseer.ledger, type(envelope.message).__name__
+        crash_id = ledger.new_id("failure")
+        self.record("failed_request", reason=why, crash_id=crash_id, message_kind=kind, detail=detail)
+        ledger.dead_letter(self.cell.address, envelope, f"it failed ({crash_id})")
+        envelope.refuse(ActorCrashed(self.cell.address, crash_id))
 
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""
@@ -271,7 +313,10 @@ class Life:
 
     def take(self) -> Envelope | None:
         """The next message, in this incarnation's hands from now on; `None` if there is none. Raises `Fenced`."""
-        return self.cell.mailbox.take(self, self.overseer.clock.monotonic(), only_control=self.finishing)
+        mailbox = self.cell.mailbox
+        if mailbox.is_empty() and self.alive:
+            return None
+        return mailbox.take(self, self.overseer.clock.monotonic(), only_control=self.finishing)
 
     def accepts(self, envelope: Envelope) -> bool:
         """Whether a message that was taken is to be handled, from now on; one that is not has been settled."""
@@ -286,7 +331,10 @@ class Life:
                 self._stops.append(envelope)
                 self.end(Shutdown())
             return False
-        if envelope.reply is not None and self._is_over(envelope):
+        reply = envelope.reply
+        if reply is not None and (
+            reply.abandoned() or (envelope.deadline is not None and envelope.since >= envelope.deadline)
+        ):
             return self._drops(envelope, "the asker has given up waiting")
         if self.cell.poison and (refusal := self.overseer.quarantine.refusal(self.cell, envelope.message)):
             return self._drops(envelope, refusal.detail, refusal)
@@ -297,9 +345,11 @@ class Life:
 
     def answered(self, envelope: Envelope, value: object) -> None:
         """A message was handled: its answer counts, unless the fence came first."""
-        if self._settles(envelope):
-            envelope.answer(value)
-            self._survived(envelope)
+        if self.cell.mailbox.settle(self, envelope):
+            if envelope.reply is not None:
+                envelope.reply.set(value)
+            if self.cell.kills:
+                self._survived(envelope)
 
     def refused(self, envelope: Envelope, refusal: Refusal) -> None:
         """A handler said no: that is an answer, and a dead letter if nobody asked."""
@@ -333,13 +383,6 @@ class Life:
         """Note that a kind of message did not kill."""
         if self.cell.kills:
             self.overseer.quarantine.note_survival(self.cell, type(envelope.message))
-
-    def _is_over(self, envelope: Envelope) -> bool:
-        """Whether nobody waits for this answer any more."""
-        reply = envelope.reply
-        return reply is not None and (
-            (envelope.deadline is not None and envelope.since >= envelope.deadline) or reply.abandoned()
-        )
 
 
 def _traceback_of(error: BaseException) -> str:

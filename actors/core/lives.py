@@ -17,14 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aviary.actors.core.cell import Cell
-    from aviary.actors.core.system import System
+    from aviary.actors.core.context import ActorContext
+    from aviary.actors.core.directory import Directory
+    from aviary.actors.core.endings import Endings
+    from aviary.actors.core.workshop import Workshop
 
 
 class Lives:
     """Gives addresses their incarnations and takes them away again."""
 
-    def __init__(self, system: System) -> None:
-        self._system = system
+    def __init__(self, context: ActorContext, directory: Directory, endings: Endings, workshop: Workshop) -> None:
+        self._context = context
+        """What the actors are told of their system."""
+        self._directory = directory
+        self._endings = endings
+        self._workshop = workshop
 
     async def start(
         self,
@@ -48,7 +55,7 @@ class Lives:
         life: Life | None = None
         try:
             async with limit:
-                actor = await self._system.workshop.make(factory)
+                actor = await self._workshop.make(factory)
                 life = self._begin(cell, actor)
                 outcome: Started | Exit | Ignore = await asyncio.shield(life.started)
         except Exception as error:  # noqa: BLE001 - whatever a factory does is a failed start
@@ -68,9 +75,8 @@ class Lives:
             raise TypeError(f"the factory made no actor but {type(actor).__name__}")
         if actor.has_address:
             raise ValueError(f"the factory made an actor that lives already, at {actor.address}")
-        system = self._system
-        life = Life(system.endings, cell, actor)
-        actor.bind(life, system)
+        life = Life(self._endings, cell, actor)
+        actor.bind(life, self._context)
         cell.life = life
         cell.mailbox.attach(life)
         enter(actor.actor_ref)
@@ -82,7 +88,7 @@ class Lives:
         return life
 
     def _unmade(self, cell: Cell, error: BaseException) -> Crash:
-        ledger = self._system.ledger
+        ledger = self._endings.ledger
         reason = Crash(ledger.new_id("crash"), one_line(error), "start")
         cell.last_failure = describe(reason)
         ledger.record_crash(
@@ -119,7 +125,7 @@ class Lives:
         if not isinstance(life, Life):
             return None
         life.end(Killed())
-        for below in reversed(self._system.directory.below(cell.address)):
+        for below in reversed(self._directory.below(cell.address)):
             if below.life is not None:
                 below.life.end(Killed())
         # Whoever does not let go is abandoned in time, which is its end: see `Endings`.

@@ -139,25 +139,42 @@ class LoopLife:
                 continue
             turn += 1
             if life.accepts(envelope):
-                await self._handle(envelope)
+                unfinished = self._handle(envelope)
+                if unfinished is not None:
+                    await self._handle_on(envelope, unfinished)
+                life.handling = None
 
-    async def _handle(self, envelope: Envelope) -> None:
+    def _handle(self, envelope: Envelope) -> Awaitable[object] | None:
+        """Handle a message, and settle it unless there is something to await first."""
         life = self._life
         try:
             result = life.actor.receive(envelope.message)
             if _is_awaitable(result):
-                result = await result
+                return result
         except Refusal as refusal:
             life.refused(envelope, refusal)
         except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and another's fence must not spread
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         else:
-            if isinstance(result, Deferred):
-                self.defer(result.work, envelope)
-            else:
-                life.answered(envelope, result)
-        finally:
-            life.handling = None
+            self._handled(envelope, result)
+        return None
+
+    async def _handle_on(self, envelope: Envelope, unfinished: Awaitable[object]) -> None:
+        life = self._life
+        try:
+            result = await unfinished
+        except Refusal as refusal:
+            life.refused(envelope, refusal)
+        except BaseException as error:  # noqa: BLE001 - as above
+            life.failed(error, envelope)
+        else:
+            self._handled(envelope, result)
+
+    def _handled(self, envelope: Envelope, result: object) -> None:
+        if isinstance(result, Deferred):
+            self.defer(result.work, envelope)
+        else:
+            self._life.answered(envelope, result)
 
     # The end
 
@@ -201,6 +218,15 @@ class LoopLife:
         """Whether this task is the one that handles its messages."""
         return task is self._main
 
+    def drop(self, envelope: Envelope) -> None:
+        """Cancel the deferred work for a message that has been settled without it; callable from any thread."""
+        self._calls.send(self._drop, envelope)
+
+    def _drop(self, envelope: Envelope) -> None:
+        for task, owed in tuple(self._deferred.items()):
+            if owed is envelope:
+                task.cancel()
+
     def abandon(self) -> None:
         """Let go without the main task, if that takes no notice of its end; callable from any thread."""
         self._on_loop(self._abandon)
@@ -225,7 +251,7 @@ class LoopLife:
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
         else:
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         self._wake_to_finish()
 
     def _task_done(self, task: asyncio.Task[None]) -> None:

@@ -85,7 +85,7 @@ class Mailbox:
         `MailboxFull`, `MailboxClosed` for work and for asks, and `UnusableKey`.
         """
         message = envelope.message
-        key = _key_of(envelope)
+        key = None if envelope.reply is not None else _key_of(envelope)
         cleared: Sequence[Envelope] = ()
         with self._lock:
             self._received += 1
@@ -263,6 +263,10 @@ class Mailbox:
                 envelope.place = "settled"
             return found
 
+    def is_empty(self) -> bool:
+        """Whether nothing waits at this moment. Whoever sends afterwards wakes the reader."""
+        return not self._control and not self._work
+
     def __len__(self) -> int:
         return len(self._control) + len(self._work)
 
@@ -283,8 +287,6 @@ class Mailbox:
 
 def _key_of(envelope: Envelope) -> Hashable | None:
     """What a tell is conflated under: its kind and its own key."""
-    if envelope.reply is not None:
-        return None
     try:
         key = envelope.message.conflation_key()
         if key is None:

@@ -60,7 +60,7 @@ class System:
         self.dispatchers = Dispatchers(kernel, clock, single_threaded=single_threaded)
         self.endings = Endings(kernel.loop, clock, self.ledger, self.directory, self.quarantine, self.tell)
         self.workshop = Workshop(self.endings.leave_behind, inline=single_threaded)
-        self.lives = Lives(self)
+        self.lives = Lives(self, self.directory, self.endings, self.workshop)
 
     @classmethod
     def live(cls) -> System:
@@ -97,18 +97,16 @@ class System:
         unknown address, `Unavailable` for one that is stopped, parked or full, and
         `DeadlineExceeded` if no answer came in time.
         """
-        loop = asyncio.get_running_loop()
-        reply = LoopReply(loop)
-        envelope = Envelope(message, reply, self.clock.monotonic() + timeout)
+        reply = LoopReply(asyncio.get_running_loop())
+        deadline = self.clock.monotonic() + timeout
+        envelope = Envelope(message, reply, deadline)
         self.send(address, envelope)
-        future = reply.future
-        if future.done():
-            return future.result()  # type: ignore[no-any-return]
-        timer = loop.call_later(timeout, _expire, future, address, message, timeout)
+        future, deadlines = reply.future, reply.deadlines
+        deadlines.add(future, deadline, _late, address, message, timeout)
         try:
             return await future  # type: ignore[no-any-return]
         finally:
-            timer.cancel()
+            deadlines.discard(future)
             if envelope.place == "waiting":
                 self._withdraw(address, envelope)
 
@@ -152,7 +150,7 @@ class System:
         if not message.control:
             if cell.poison and (refusal := self.quarantine.refusal(cell, message)) is not None:
                 raise refusal
-            if cell.state in {"stopped", "parked"}:
+            if cell.state in _AT_REST:
                 raise _at_rest(cell)
         try:
             cleared = cell.mailbox.put(envelope, beyond=beyond)
@@ -221,6 +219,9 @@ class System:
         return cell is not None and self.quarantine.release(cell, kind)
 
 
+_AT_REST = frozenset({"stopped", "parked"})
+
+
 def _at_rest(cell: Cell) -> Unavailable:
     why = f": {cell.last_failure}" if cell.state == "parked" and cell.last_failure else ""
     return Unavailable(f"{cell.address} is {cell.state}{why}")
@@ -228,11 +229,6 @@ def _at_rest(cell: Cell) -> Unavailable:
 
 def _late(address: Address, message: Message[Any], timeout: float) -> DeadlineExceeded:
     return DeadlineExceeded(f"{address} did not answer {type(message).__name__} within {timeout:g} s")
-
-
-def _expire(future: asyncio.Future[Any], address: Address, message: Message[Any], timeout: float) -> None:
-    if not future.done():
-        future.set_exception(_late(address, message, timeout))
 
 
 def _is_on_a_loop() -> bool:

@@ -39,6 +39,9 @@ class ThreadLife:
         """Never: its messages are handled by its thread."""
         return False
 
+    def drop(self, envelope: Envelope) -> None:
+        """Nothing: a thread owes no answers beside the message at hand."""
+
     def abandon(self) -> None:
         """Finish its life without it: what it holds is let go of if its thread ever comes back."""
         self._life.finish()
@@ -94,7 +97,7 @@ class ThreadLife:
         except Refusal as refusal:
             life.refused(envelope, refusal)
         except BaseException as error:  # noqa: BLE001 - SystemExit and another's fence must not spread
-            life.crash(error, "receive", envelope)
+            life.failed(error, envelope)
         else:
             life.answered(envelope, result)
         finally:

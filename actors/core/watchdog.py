@@ -95,6 +95,8 @@ def _look_at(system: System, cell: Cell, now: float, pauses: Iterable[tuple[floa
             continue
         seconds = now - envelope.since - sum(paused for at, paused in pauses if at > envelope.since)
         over = seconds - limit
+        if over > 0 and life.drop(envelope, seconds):
+            continue
         if over > 0 and (worst is None or over > worst[0]):
             worst = (over, envelope, seconds)
     if worst is not None:

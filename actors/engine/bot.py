@@ -7,21 +7,30 @@ that was asked for by SIGTERM or SIGINT, and otherwise with a code of `EXIT_…`
 
 # ruff: noqa: SLF001 - what a launcher needs of hummingbot is private there
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
 import signal
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aviary.actors.engine.bot_errors import Errors, time_heals
 from aviary.actors.engine.bot_report import REPORT_FILE, LaunchReport
 from aviary.config.clock import SystemClock
+
+if TYPE_CHECKING:
+    from aviary.actors.engine.bot_health import Health
 
 EXIT_STOPPED = 0
 EXIT_NOT_STARTED = 3
 """The strategy could not be started."""
 EXIT_WRONG_PASSWORD = 4
+
+WRONG_PASSWORD = "the configuration password is wrong"  # noqa: S105 - the opposite of one
+"""Not the bot's fault: it heals when the server is started with the right one."""
 
 STOP_TIMEOUT = 25.0
 """Seconds a wind-down may take: it needs 7 to 13 with a handful of orders."""
@@ -33,7 +42,13 @@ SETTLE_TIMEOUT = 30.0
 """Seconds for cancelling what is left when a start fails; the next start tries again."""
 
 READY_POLL = 0.1
-"""Seconds between two looks whether the connectors are ready."""
+"""Seconds between two looks whether there is all that it needs."""
+
+HEALTH_POLL = 1.0
+"""Seconds between two looks whether it could trade."""
+
+REMINDER = 10.0
+"""Seconds after which trouble that stays is told again: a message may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class BotSpec:
     heartbeat: float = 5.0
     """Seconds between two heartbeats."""
     sweep_period: float = 10.0
-    """Seconds between two looks for stray orders."""
+    """Seconds between two comparisons of open orders with the exchange's list."""
     settle_only: bool = False
     """Cancel what an earlier life left on the exchanges, and end."""
 
@@ -59,30 +74,18 @@ def main(spec: dict[str, Any]) -> int:
     """Run the bot until it is asked to stop; the exit code. What every engine process is told besides is passed over."""
     known = {field.name for field in fields(BotSpec)}
     given = {name: value for name, value in spec.items() if name in known}
-    return asyncio.run(BotProcess(BotSpec(**given)).run())
+    process = BotProcess(BotSpec(**given))
+    try:
+        return asyncio.run(process.run())
+    except Exception as error:
+        process.tell_the_end(error)
+        raise
 
 
 def _rehearses() -> bool:
     """Whether all keys in the folder are for the simulated exchange."""
     connectors = [path.stem for path in Path("conf/connectors").glob("*.yml")]
     return bool(connectors) and all(name.startswith("sandbox") for name in connectors)
-
-
-HOLLOW = frozenset({"Failed to start strategy", "Failed to load strategy. Exiting."})
-"""Errors that follow on the one that says why."""
-
-
-class _LastError(logging.Handler):
-    """Remembers the last error, since hummingbot's helpers log why they fail and only return false."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if text not in HOLLOW:
-            self.text = text
 
 
 class BotProcess:
@@ -94,8 +97,16 @@ class BotProcess:
         self._report = LaunchReport(REPORT_FILE, os.getpid(), self._clock)
         self._stop_asked = asyncio.Event()
         self._stopping = asyncio.Lock()
+        self._health: Health | None = None
+        self._waits, self._trouble, self._told_at = "", "", 0.0
         self._left: list[str] | None = []
-        self._last_error = _LastError()
+        self._errors = Errors()
+
+    def tell_the_end(self, error: Exception) -> None:
+        """Report what nobody had expected."""
+        self._report.fail(
+            f"{type(error).__name__}: {error}", lasting=not time_heals(error), errors=self._errors.entries()
+        )
 
     async def run(self) -> int:
         """Boot, settle what an earlier life left, trade, wind down."""
@@ -106,9 +117,11 @@ class BotProcess:
         if not await self._boot():
             return EXIT_WRONG_PASSWORD
         if self._spec.settle_only:
+            from aviary.actors.engine.bot_record import left_by_the_dead
+
             self._report.write("settling")
             await self._settle_without_strategy()
-            self._report.write("stopped", left=[])
+            self._report.write("stopped", left=[], positions=left_by_the_dead(self._database))
             return EXIT_STOPPED
         starting = loop.create_task(self._start())
         stop_asked = loop.create_task(self._stop_asked.wait())
@@ -116,12 +129,13 @@ class BotProcess:
         if not self._stop_asked.is_set():
             failure = starting.result()
             if failure is not None:
+                lasting = not time_heals(self._errors.error)
                 left = await self._leave_nothing()
-                self._report.write("failed", failure, left=left)
+                self._report.fail(failure, lasting=lasting, left=left, errors=self._errors.entries())
                 self._bridge.tell("failed", failure)
                 await self._bridge.flushed(1.0)
                 return EXIT_NOT_STARTED
-            watch = loop.create_task(self._watch_readiness())
+            watch = loop.create_task(self._watch_health())
             sweep = loop.create_task(self._sweep())
             await stop_asked
             watch.cancel()
@@ -135,6 +149,7 @@ class BotProcess:
         from aviary.actors.engine.bot_keys import WrongPassword, open_keys
         from aviary.actors.engine.bot_orchestrator import record_executors
         from aviary.actors.engine.bot_orders import Marks, Settlement
+        from aviary.actors.engine.bot_sending import Sending
         from aviary.sandbox.connectors import register
         from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
         from hummingbot.client.config.config_helpers import load_client_config_map_from_file
@@ -151,7 +166,7 @@ class BotProcess:
         try:
             keys = await asyncio.to_thread(open_keys, spec.password, Path("conf/connectors"))
         except WrongPassword:
-            self._report.write("failed", "the configuration password is wrong")
+            self._report.fail(WRONG_PASSWORD, lasting=False)
             return False
         application = await bootstrap_application(
             config,
@@ -160,11 +175,11 @@ class BotProcess:
             headless=True,
             silence_console=True,
         )
-        logging.getLogger().addHandler(self._last_error)
+        logging.getLogger().addHandler(self._errors)
         for name in ("hummingbot.client", "hummingbot.strategy", "hummingbot.connector"):
-            logging.getLogger(name).addHandler(self._last_error)
+            logging.getLogger(name).addHandler(self._errors)
         if application is None:
-            self._report.write("failed", "the configuration password is wrong")
+            self._report.fail(WRONG_PASSWORD, lasting=False)
             return False
         bridge_config = config.mqtt_bridge
         bridge_config.mqtt_host, bridge_config.mqtt_port = spec.mqtt_host, spec.mqtt_port
@@ -181,7 +196,8 @@ class BotProcess:
         self._marks = Marks(spec.instance, self._clock)
         self._marks.put_on()
         self._settlement = Settlement(self._marks, self._say_settling)
-        record_executors(self._clock)
+        self._sending = Sending(self._clock)
+        record_executors(self._clock, self._alarm)
         self._guard_start_and_stop()
         return True
 
@@ -199,7 +215,10 @@ class BotProcess:
             cancelled = await self._settlement.settle(list(core.connectors.values()), self._saved_orders)
             if cancelled:
                 self._say(f"Cancelled {cancelled} orders that an earlier run had left.")
+            for connector in core.connectors.values():
+                self._sending.guard(connector)
             await self._take_over()
+            self._listen_in()
             self._report.write("starting", settled=cancelled)
             await execute()
 
@@ -215,8 +234,10 @@ class BotProcess:
                 self._report.write("stopping")
                 if skip_order_cancellation:
                     self._left = None
+                orchestrator = self._orchestrator
                 await stop_loop(skip_order_cancellation)
-                self._report.write("stopped", left=self._left)
+                positions = None if orchestrator is None else orchestrator.left
+                self._report.write("stopped", left=self._left, positions=positions)
                 left = "unknown" if self._left is None else str(len(self._left))
                 self._bridge.tell("stopped", left)
 
@@ -226,15 +247,23 @@ class BotProcess:
 
     async def _take_over(self) -> None:
         """Find out what an earlier life holds: nothing trades on those orders any more."""
-        from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
         from aviary.actors.engine.bot_takeover import estates
 
-        orchestrator = getattr(self._core.strategy, "executor_orchestrator", None)
-        if not isinstance(orchestrator, RecordingOrchestrator):
-            # A script that brought its own keeps its own books.
+        orchestrator = self._orchestrator
+        if orchestrator is None:
             return
         unfinished = orchestrator.record.unfinished()
-        orchestrator.take_over(await estates(unfinished, self._core.connectors, self._say_settling))
+        orchestrator.take_over(
+            await estates(unfinished, self._core.connectors, self._say_settling, self._clock.now)
+        )
+
+    @property
+    def _orchestrator(self) -> Any:
+        """What keeps the books; `None` for a script that brought its own."""
+        from aviary.actors.engine.bot_orchestrator import RecordingOrchestrator
+
+        orchestrator = getattr(self._core.strategy, "executor_orchestrator", None)
+        return orchestrator if isinstance(orchestrator, RecordingOrchestrator) else None
 
     async def _start(self) -> str | None:
         """Start the strategy; why not, if it does not start."""
@@ -242,11 +271,11 @@ class BotProcess:
 
         conf = self._spec.script_config
         if not await load_and_start_strategy(self._application, v2_conf=conf, headless=True):
-            return self._last_error.text or "the strategy did not start"
+            return self._errors.text or "the strategy did not start"
         strategy = self._core.strategy
         wanted = getattr(getattr(strategy, "config", None), "controllers_config", None) or ()
         if len(strategy.controllers) < len(wanted):
-            return self._last_error.text or "a controller did not start"
+            return self._errors.text or "a controller did not start"
         self._bridge.patch_loggers()
         self._bridge.start_market_events_fw()
         if not any("-" in name or "/" in name for name in self._core.connectors):
@@ -254,25 +283,55 @@ class BotProcess:
             self._core.gateway_monitor.stop_monitor()
         return None
 
-    async def _watch_readiness(self) -> None:
-        """Say once that everything quotes, and meanwhile what is waited for."""
-        waited_for = ""
+    def _listen_in(self) -> None:
+        """Before its first tick: have it take over changed configurations, and notice what fails."""
+        from aviary.actors.engine.bot_configs import LiveConfigs
+        from aviary.actors.engine.bot_health import Health
+        from hummingbot.strategy.strategy_v2_base import StrategyV2Base
+
+        strategy = self._core.strategy
+        self._health = None
+        if isinstance(strategy, StrategyV2Base):
+            LiveConfigs(strategy).take_charge()
+            self._health = Health(strategy, self._clock)
+            self._health.watch()
+
+    async def _watch_health(self) -> None:
+        """Say when it could trade, what is waited for until then, and later why it could not."""
         while True:
-            strategy = self._core.strategy
-            if strategy is not None and strategy.ready_to_trade and self._report.stage == "starting":
-                self._report.write("quoting")
+            pause = READY_POLL if self._report.stage == "starting" else HEALTH_POLL
+            try:
+                if self._health is not None:
+                    await self._look_at(self._health)
+            except Exception:
+                # Somebody's strategy, or a full disk. Nothing of that may keep the next look from coming.
+                logging.getLogger("hummingbot.client.aviary").exception("How it is can't be told.")
+                pause = REMINDER
+            await asyncio.sleep(pause)
+
+    async def _look_at(self, health: Health) -> None:
+        await health.look_up_pairs()
+        stage, before, now = self._report.stage, self._trouble, self._clock.monotonic()
+        if stage == "starting" and health.ready():
+            self._report.write("quoting")
+            self._bridge.tell("ready", "quoting")
+            self._waits = self._trouble = ""
+        elif stage in {"starting", "quoting"}:
+            found, waits = health.trouble(), health.waits_for() if stage == "starting" else ""
+            if (waits, found) != (self._waits, before):
+                self._report.write(stage, f"waiting for {waits}" if waits else "", trouble=found)
+            self._waits, self._trouble = waits, found
+            if found and (found != before or now - self._told_at >= REMINDER):
+                self._told_at = now
+                self._bridge.tell("degraded", found)
+            elif before and not found and stage == "quoting":
                 self._bridge.tell("ready", "quoting")
-            elif self._report.stage == "starting":
-                waits = [name for name, each in self._core.connectors.items() if not each.ready]
-                if ", ".join(waits) != waited_for:
-                    waited_for = ", ".join(waits)
-                    self._report.write("starting", f"waiting for {waited_for}" if waits else "")
-            await asyncio.sleep(READY_POLL)
 
     async def _sweep(self) -> None:
-        from aviary.actors.engine.bot_orders import sweep_strays
+        from aviary.actors.engine.bot_audit import Audit
 
-        await sweep_strays(self._settlement, lambda: list(self._core.connectors.values()), self._spec.sweep_period)
+        audit = Audit(self._settlement, self._sending, lambda: self._orchestrator, self._clock)
+        await audit.run(lambda: list(self._core.connectors.values()), self._spec.sweep_period)
 
     async def _wind_down(self) -> None:
         self._say("Asked to stop.")
@@ -288,13 +347,22 @@ class BotProcess:
 
     async def _settle_without_strategy(self) -> int:
         """Cancel what an earlier life left even if the strategy's code does not load."""
-        from aviary.actors.engine.bot_orders import traded_markets
+        from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS, traded_markets
+        from hummingbot.client.settings import AllConnectorSettings
 
-        manager = self._core.connector_manager
+        manager, known = self._core.connector_manager, AllConnectorSettings.get_connector_settings()
+        failure: Exception | None = None
         for name, pairs in traded_markets(self._database, Path("conf/controllers")).items():
-            if name not in manager.connectors:
-                manager.create_connector(name, sorted(pairs))
-        return await self._settlement.settle(list(manager.connectors.values()), self._saved_orders)
+            # Nothing can have been traded on a connector that there is not.
+            if name not in manager.connectors and name in known:
+                try:
+                    manager.create_connector(name, sorted(pairs))
+                except CONNECTOR_ERRORS as error:
+                    failure = error
+        cancelled = await self._settlement.settle(list(manager.connectors.values()), self._saved_orders)
+        if failure is not None:
+            raise failure
+        return cancelled
 
     async def _leave_nothing(self) -> list[str] | None:
         """A start that fails must not leave the orders of better days to themselves."""
@@ -318,6 +386,11 @@ class BotProcess:
 
     def _say(self, text: str) -> None:
         logging.getLogger("hummingbot.client.aviary").info(text)
+
+    def _alarm(self, text: str) -> None:
+        """Something that somebody has to look at."""
+        logging.getLogger("hummingbot.client.aviary").error(text)
+        self._bridge.tell("alarm", text)
 
     def _say_settling(self, text: str) -> None:
         self._say(text)

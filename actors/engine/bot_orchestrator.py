@@ -1,59 +1,80 @@
 """Hummingbot's executor orchestrator, with a record that outlives the process and a memory of the dead.
 
-What unfinished executors of a dead life hold goes on where it stopped: a position executor with its barriers,
-anything else as a position that its controller holds, which is what hummingbot itself makes of executors that it
-has to break off.
+Unfinished executors of a dead life go on where they stopped, whatever their kind. What can't go on is closed by one
+order; where not even that is possible, it stays written down, and that is said.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord
-from aviary.actors.engine.bot_takeover import Estate, filled_orders, open_entry
+from aviary.actors.engine.bot_books import BookKeeping
+from aviary.actors.engine.bot_dca_executor import LastingDCAExecutor
+from aviary.actors.engine.bot_grid_executor import LastingGridExecutor
+from aviary.actors.engine.bot_lp_executor import LastingLPExecutor
+from aviary.actors.engine.bot_order_executors import LastingOrderExecutor, LastingTWAPExecutor
+from aviary.actors.engine.bot_position_executor import LastingPositionExecutor
+from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
+from aviary.actors.engine.bot_resuming import NotResumable, PastOrder, Resumable
+from aviary.actors.engine.bot_takeover import Estate
+from aviary.actors.engine.bot_two_legged_executors import LastingArbitrageExecutor, LastingXEMMExecutor
 from aviary.config.clock import Clock
+from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.model.position import Position
 from hummingbot.strategy import strategy_v2_base
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
 from hummingbot.strategy_v2.executors.executor_orchestrator import ExecutorOrchestrator, PositionHold
-from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
-from hummingbot.strategy_v2.executors.position_executor.position_executor import PositionExecutor
-from hummingbot.strategy_v2.models.executors import CloseType, TrackedOrder
+from hummingbot.strategy_v2.executors.position_executor.data_types import (
+    PositionExecutorConfig,
+    TripleBarrierConfig,
+)
+from hummingbot.strategy_v2.models.base import RunnableStatus
+from hummingbot.strategy_v2.models.executors import CloseType
+from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger("hummingbot.client.aviary")
 
+LASTING: dict[str, type[Resumable]] = {
+    "position_executor": LastingPositionExecutor,
+    "grid_executor": LastingGridExecutor,
+    "dca_executor": LastingDCAExecutor,
+    "twap_executor": LastingTWAPExecutor,
+    "order_executor": LastingOrderExecutor,
+    "xemm_executor": LastingXEMMExecutor,
+    "arbitrage_executor": LastingArbitrageExecutor,
+    "lp_executor": LastingLPExecutor,
+}
+"""Kinds that a later life can go on with."""
 
-class ResumedPositionExecutor(PositionExecutor):  # type: ignore[misc]  # hummingbot is untyped
-    """A position executor whose entry was made in an earlier life."""
 
-    def __init__(self, entry: InFlightOrder, **given: Any) -> None:
-        super().__init__(**given)
-        self._open_order = TrackedOrder(entry.client_order_id)
-        self._open_order.order = entry
-
-    async def on_start(self) -> None:
-        """Check nothing: the money is spent, and one whose time is up has to close what it holds."""
-
-
-class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # hummingbot is untyped
+class RecordingOrchestrator(BookKeeping):
     """Writes down every executor, order and held position before it counts on it."""
 
-    def __init__(self, clock: Clock, initial_positions_by_controller: dict[str, Any], **given: Any) -> None:
-        self._clock = clock
+    _executor_mapping: ClassVar[dict[str, Any]] = {**ExecutorOrchestrator._executor_mapping, **LASTING}  # noqa: SLF001
+
+    def __init__(
+        self,
+        clock: Clock,
+        alarm: Callable[[str], None],
+        initial_positions_by_controller: dict[str, Any],
+        **given: Any,
+    ) -> None:
         self.record = ExecutorRecord()
         self._estates: tuple[Estate, ...] = ()
         self._over: list[str] = []
         self._taken_over = False
         self._ended: set[str] = set()
+        self._states: dict[str, dict[str, str]] = {}
+        self.left: list[dict[str, str]] = []
+        """After a stop: what the controllers still hold."""
         # Positions that a configuration gives to a controller are for a fresh start: one that died knows better.
         known = self.record.controllers()
         fresh = {name: held for name, held in initial_positions_by_controller.items() if name not in known}
-        super().__init__(initial_positions_by_controller=fresh, **given)
+        super().__init__(clock, alarm, initial_positions_by_controller=fresh, **given)
 
     def take_over(self, estates: tuple[Estate, ...]) -> None:
         """Go on with these, once the connectors are ready."""
@@ -71,6 +92,7 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
                     self._over.append(estate.executor.id)
                 self._estates = tuple(rest)
             self._write(self._over)
+            self._listen()
             self._taken_over = True
         finally:
             if not self._taken_over:
@@ -88,29 +110,112 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         """Make what a controller asks for."""
         config = action.executor_config
         config.controller_id = action.controller_id
-        self.record.begin(config.id, action.controller_id, config.type, config.model_dump_json())
-        super().create_executor(action)
-        self._follow(self.active_executors[action.controller_id][-1])
+        if not self._may_open(action.controller_id):
+            return
+        executor = self._made(config)
+        self._begin(executor)
+        executor.start()
+
+    def stop_executor(self, action: Any) -> None:
+        """Write down that an executor is to end, then end it."""
+        for executor in self.active_executors[action.controller_id]:
+            if executor.config.id == action.executor_id and not executor.is_closed:
+                self._note_stop(executor, keep=action.keep_position)
+        super().stop_executor(action)
+
+    async def stop(self, max_executors_close_attempts: int = 3) -> None:
+        """The strategy stops: a life after one that is cut short here closes what this one could not."""
+        for executor in self._executors():
+            if executor.status in {RunnableStatus.NOT_STARTED, RunnableStatus.RUNNING}:
+                self._note_stop(executor, keep=executor.config.type in {"order_executor", "lp_executor"})
+        await super().stop(max_executors_close_attempts)
 
     def _update_positions_from_done_executors(self) -> None:
+        for executor in self._executors():
+            if executor.is_closed and executor.close_type == CloseType.POSITION_HOLD:
+                self._hold_two_legged(executor)
         super()._update_positions_from_done_executors()
         closed = {one.config.id for one in self._executors() if one.is_closed}
         news = closed - self._ended
         if news:
+            self._store_results(news)
             # Tried again with the next tick if the disk does not take it.
             self._write(news)
         self._ended = closed
+        self._note_states()
 
     def store_all_positions(self) -> None:
         """The strategy stops in order."""
+        self.left = [
+            left_position(controller_id, hold.connector_name, hold.trading_pair, hold.net_amount_base)
+            for controller_id, holds in self.positions_held.items()
+            for hold in holds
+            if hold.net_amount_base != 0
+        ]
         self._write(one.config.id for one in self._executors() if one.is_closed)
         self.record.close()
         self.positions_held.clear()
 
     # The record
 
+    def _store_results(self, ended: set[str]) -> None:
+        """Hummingbot keeps the results of finished executors for an orderly stop."""
+        for executor in self._executors():
+            if executor.config.id in ended:
+                try:
+                    MarketsRecorder.get_instance().store_or_update_executor(executor)
+                except (SQLAlchemyError, ValueError, TypeError):
+                    # Results are for show: what is held does not depend on them.
+                    log.exception("The result of executor %s could not be kept.", executor.config.id)
+
     def _executors(self) -> Iterable[ExecutorBase]:
         return (executor for executors in self.active_executors.values() for executor in executors)
+
+    def _made(self, config: Any) -> ExecutorBase:
+        executor = self._executor_mapping[config.type](
+            strategy=self.strategy,
+            config=config,
+            update_interval=self.executors_update_interval,
+            max_retries=self.executors_max_retries,
+        )
+        executor.alarm = self._alarm
+        return executor
+
+    def _begin(self, executor: ExecutorBase) -> None:
+        """Write an executor down, as its making has left it, and take it among the active ones."""
+        config = executor.config
+        lasting = isinstance(executor, Resumable)
+        state = executor.state() if lasting else {}
+        if lasting and executor.close_type is not None and not executor.is_closed:
+            state["closing"] = executor.close_type.name
+        notes = executor.notes() if lasting else {}
+        written = UnfinishedExecutor(
+            config.id, config.controller_id, config.type, config.model_dump_json(), (), notes, state
+        )
+        self.record.begin(written)
+        self._states[config.id] = state
+        executor.place_order = partial(self._place, executor, executor.place_order)
+        if lasting:
+            executor.write_down = lambda: self._note(config.id, executor.state())
+        executor.may_open = partial(self._may_open, config.controller_id)
+        self.active_executors[config.controller_id].append(executor)
+
+    def _note_states(self) -> None:
+        for executor in self._executors():
+            if isinstance(executor, Resumable) and not executor.is_closed:
+                self._note(executor.config.id, executor.state())
+        live = {executor.config.id for executor in self._executors()}
+        self._states = {name: state for name, state in self._states.items() if name in live}
+
+    def _note(self, executor_id: str, state: dict[str, str]) -> None:
+        if self._states.get(executor_id) != state:
+            self.record.note(executor_id, state)
+            self._states[executor_id] = state
+
+    def _note_stop(self, executor: ExecutorBase, *, keep: bool) -> None:
+        if isinstance(executor, Resumable) and executor.status != RunnableStatus.SHUTTING_DOWN:
+            closing = CloseType.POSITION_HOLD if keep else CloseType.EARLY_STOP
+            self._note(executor.config.id, {**executor.state(), "closing": closing.name})
 
     def _write(self, ended: Iterable[str]) -> None:
         positions = [
@@ -141,12 +246,9 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             cum_fees_quote=summary.cum_fees_quote,
         )
 
-    def _follow(self, executor: ExecutorBase) -> None:
-        executor.place_order = partial(self._place, executor.config.id, executor.place_order)
-
     def _place(
         self,
-        executor_id: str,
+        executor: ExecutorBase,
         place: Any,
         connector_name: str,
         trading_pair: str,
@@ -156,11 +258,20 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
         position_action: PositionAction = PositionAction.NIL,
         price: Decimal = Decimal("NaN"),
     ) -> str:
-        sent = self.strategy.connectors[connector_name].quantize_order_amount(trading_pair, amount)
+        if isinstance(executor, Resumable):
+            self._note(executor.config.id, executor.state())
         order = ExecutorOrder(
-            connector_name, trading_pair, side, order_type, sent, price, position_action, self._clock.now()
+            connector_name,
+            trading_pair,
+            side,
+            order_type,
+            self.strategy.connectors[connector_name].quantize_order_amount(trading_pair, amount),
+            price,
+            position_action,
+            self._clock.now(),
+            getattr(executor, "role", ""),
         )
-        number = self.record.intend(executor_id, order)
+        number = self.record.intend(executor.config.id, order)
         name: str = place(connector_name, trading_pair, order_type, side, amount, position_action, price)
         named = False
         try:
@@ -170,69 +281,102 @@ class RecordingOrchestrator(ExecutorOrchestrator):  # type: ignore[misc]  # humm
             if not named:
                 # The executor never learns of this order and will send another one.
                 self.strategy.cancel(connector_name, trading_pair, name)
+        self._was_placed(executor, replace(order, client_order_id=name))
         return name
 
     # Taking over
 
     def _goes_on(self, estate: Estate) -> bool:
-        """Go on with an executor; whether it is still one, and not over."""
-        controller_id = estate.executor.controller_id
-        if controller_id not in self.strategy.controllers:
+        """Go on with an executor; whether anything of it is still to be written down."""
+        dead, past = estate.executor, estate.past()
+        if dead.controller_id not in self.strategy.controllers:
             # Its controller may come back with a later configuration.
             if estate.fills:
-                log.warning("Nobody takes over what controller %s had opened.", controller_id)
+                self._alarm(
+                    f"Nobody takes over what controller {dead.controller_id} had opened: {_exposure(past)}."
+                )
             return True
-        if estate.executor.type != "position_executor":
-            self._hold(estate)
+        kind = LASTING.get(dead.type)
+        if kind is None:
+            self._alarm(
+                f"A {dead.type} of controller {dead.controller_id} was cut off; what it left is not known."
+            )
             return False
-        config = PositionExecutorConfig.model_validate_json(estate.executor.config)
-        market = config.connector_name, config.trading_pair
-        if market[1] not in self.strategy.markets.get(market[0], ()):
+        try:
+            executor = self._made(kind.config_class.model_validate_json(dead.config))
+            if executor.is_closed:
+                raise NotResumable("it does not fit the exchange's rules any more")
+            executor.resume(dead, past)
+        except (NotResumable, ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
+            return self._close(dead, past, error)
+        self._begin(executor)
+        executor.go_on()
+        log.info(
+            "Went on with a %s of %s: %s.", dead.type, dead.controller_id, _exposure(past) or "nothing traded"
+        )
+        return True
+
+    def _close(self, dead: UnfinishedExecutor, past: Sequence[PastOrder], why: Exception) -> bool:
+        """Close what an executor holds that can't go on, by one order; whether it is still to be written down."""
+        left = {market: net for market, net in _nets(past).items() if net != 0}
+        words = f"A {dead.type} of controller {dead.controller_id} can't go on ({type(why).__name__}: {why})"
+        if not left:
+            log.warning("%s; it holds nothing.", words)
             return False
-        entry = open_entry(config, estate, self.strategy.connectors[market[0]], self._clock.now())
-        if entry is None:
-            return False
-        executor = ResumedPositionExecutor(
-            entry,
+        if len(left) > 1 or not all(pair in self.strategy.markets.get(name, ()) for name, pair in left):
+            self._alarm(f"{words} nor be closed; it holds {_exposure(past)}.")
+            return True
+        ((connector_name, trading_pair), net), *_ = left.items()
+        side = TradeType.BUY if net > 0 else TradeType.SELL
+        mine = [
+            one
+            for one in past
+            if one.amount > 0
+            and (one.order.connector_name, one.order.trading_pair) == (connector_name, trading_pair)
+        ]
+        config = PositionExecutorConfig(
+            id=dead.id,
+            timestamp=mine[0].order.created_at,
+            controller_id=dead.controller_id,
+            connector_name=connector_name,
+            trading_pair=trading_pair,
+            side=side,
+            amount=abs(net),
+            entry_price=mine[0].filled().price,
+            triple_barrier_config=TripleBarrierConfig(),
+        )
+        executor = LastingPositionExecutor(
             strategy=self.strategy,
             config=config,
             update_interval=self.executors_update_interval,
             max_retries=self.executors_max_retries,
         )
-        self._follow(executor)
-        executor.start()
-        self.active_executors[controller_id].append(executor)
-        log.info(
-            "Took over %s %s of %s that an earlier run had opened.",
-            config.side.name,
-            entry.executed_amount_base,
-            config.trading_pair,
+        closing = UnfinishedExecutor(
+            dead.id, dead.controller_id, config.type, "", (), {}, {"closing": "EARLY_STOP"}
         )
+        executor.resume(closing, past)
+        self._begin(executor)
+        executor.go_on()
+        self._alarm(f"{words}; closing what it holds: {_exposure(past)}.")
         return True
 
-    def _hold(self, estate: Estate) -> None:
-        for order, filled in filled_orders(estate):
-            held = {"held_position_orders": [filled.to_json()]}
-            hold = self._hold_of(estate.executor.controller_id, order)
-            hold.add_orders_from_executor(
-                SimpleNamespace(
-                    id=estate.executor.id,
-                    config=SimpleNamespace(side=order.side),
-                    close_type=CloseType.POSITION_HOLD,
-                    custom_info=held,
-                )
-            )
 
-    def _hold_of(self, controller_id: str, order: ExecutorOrder) -> PositionHold:
-        holds: list[PositionHold] = self.positions_held[controller_id]
-        for hold in holds:
-            if (hold.connector_name, hold.trading_pair) == (order.connector_name, order.trading_pair):
-                return hold
-        hold = PositionHold(order.connector_name, order.trading_pair)
-        holds.append(hold)
-        return hold
+def _nets(past: Sequence[PastOrder]) -> dict[tuple[str, str], Decimal]:
+    nets: dict[tuple[str, str], Decimal] = {}
+    for one in past:
+        market = one.order.connector_name, one.order.trading_pair
+        signed = one.amount if one.order.side == TradeType.BUY else -one.amount
+        nets[market] = nets.get(market, Decimal(0)) + signed
+    return nets
 
 
-def record_executors(clock: Clock) -> None:
+def _exposure(past: Sequence[PastOrder]) -> str:
+    """What some orders hold together, in words."""
+    return ", ".join(
+        f"{net.normalize():f} {pair} on {name}" for (name, pair), net in _nets(past).items() if net != 0
+    )
+
+
+def record_executors(clock: Clock, alarm: Callable[[str], None]) -> None:
     """From now on, strategies get an orchestrator that keeps a record."""
-    strategy_v2_base.ExecutorOrchestrator = partial(RecordingOrchestrator, clock)
+    strategy_v2_base.ExecutorOrchestrator = partial(RecordingOrchestrator, clock, alarm)

@@ -12,11 +12,11 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ from hummingbot.connector.exchange.binance import binance_constants as spot
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
-
-log = logging.getLogger("hummingbot.client.aviary")
 
 MARK_LENGTH = 8
 """Hexadecimal digits that tell bots on one account apart: two of a hundred bots share one with a chance of 1e-6."""
@@ -51,8 +49,9 @@ REQUEST_TIMEOUT = 10.0
 CONNECTOR_ERRORS = (OSError, TimeoutError, aiohttp.ClientError, ValueError, KeyError)
 """What connectors raise when an exchange refuses, does not answer or answers nonsense."""
 
-SWEEP_PERIOD = 10.0
-"""Seconds between two looks for stray orders while the bot quotes."""
+
+TRADES = {"Order": "market, symbol", "AviaryExecutorOrder": "connector_name, trading_pair"}
+"""Where a bot writes down what it trades: hummingbot some time after an order was sent, its executors before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ class OpenOrder:
     client_id: str
     exchange_id: str
     trading_pair: str
+    executed: Decimal = field(default=Decimal(0), compare=False)
+    """Base units traded so far."""
 
 
 class Marks:
@@ -71,9 +72,11 @@ class Marks:
         self.mark = hashlib.sha256(instance.encode()).hexdigest()[:MARK_LENGTH]
         self._clock = clock
         self._last = 0
+        self._began = 0
 
     def put_on(self) -> None:
         """From now on, hummingbot's ids end in moment and mark instead of moment and process."""
+        self._began = self._nonce()
         client_ids.get_tracking_nonce = self._nonce
         client_ids._bot_instance_id = lambda: self.mark
 
@@ -81,6 +84,11 @@ class Marks:
         """Whether an order id was made by this bot, in this or an earlier life."""
         shape = rf"{re.escape(prefix)}[BS].{{2,4}}[0-9a-f]{{{NONCE_DIGITS}}}{self.mark}"
         return re.fullmatch(shape, client_id) is not None
+
+    def is_of_this_life(self, client_id: str, prefix: str) -> bool:
+        """Whether an order id was made by this bot since `put_on`."""
+        digits = client_id[: -len(self.mark)][-NONCE_DIGITS:]
+        return self.is_ours(client_id, prefix) and int(digits, 16) >= self._began
 
     def _nonce(self) -> int:
         top = 16**NONCE_DIGITS
@@ -99,13 +107,42 @@ async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
     else:
         return None
     found: list[OpenOrder] = []
-    for pair in connector.trading_pairs:
+    # A pair that the exchange does not list has no orders, and must not hide those of the others.
+    listed = set((await connector.trading_pair_symbol_map()).values())
+    for pair in listed.intersection(connector.trading_pairs):
         symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)
         async with asyncio.timeout(REQUEST_TIMEOUT):
             answer = await connector._api_get(
                 path_url=path, params={"symbol": symbol}, is_auth_required=True, limit_id=limit
             )
-        found += [OpenOrder(order["clientOrderId"], str(order["orderId"]), pair) for order in answer]
+        found += [
+            OpenOrder(order["clientOrderId"], str(order["orderId"]), pair, Decimal(order["executedQty"]))
+            for order in answer
+        ]
+    return found
+
+
+async def list_recent_orders(connector: Any, since: float) -> list[OpenOrder]:
+    """Orders of the connector's key on its pairs, ended or not, made since a moment in Unix seconds.
+
+    Empty where that can't be asked.
+    """
+    if isinstance(connector, BinanceExchange):
+        path, limit = "/allOrders", spot.MY_TRADES_PATH_URL
+    elif isinstance(connector, BinancePerpetualDerivative):
+        path, limit = "v1/allOrders", perpetual.ACCOUNT_TRADE_LIST_URL
+    else:
+        return []
+    found: list[OpenOrder] = []
+    for pair in connector.trading_pairs:
+        symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)
+        params = {"symbol": symbol, "startTime": int(since * 1000), "limit": 1000}
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            answer = await connector._api_get(path_url=path, params=params, is_auth_required=True, limit_id=limit)
+        found += [
+            OpenOrder(order["clientOrderId"], str(order["orderId"]), pair, Decimal(order["executedQty"]))
+            for order in answer
+        ]
     return found
 
 
@@ -113,11 +150,19 @@ def traded_markets(database: Path, controllers: Path) -> dict[str, set[str]]:
     """Connectors and pairs that a bot has traded on or is configured to, without a look at its code."""
     markets: dict[str, set[str]] = {}
     if database.exists():
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
-            for market, pair in reader.execute('SELECT DISTINCT market, symbol FROM "Order"'):
-                markets.setdefault(market, set()).add(pair)
+        # For writing too: what was being written when the bot was killed has to be undone before it can be read.
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as reader:
+            tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+            for table, columns in TRADES.items():
+                rows = reader.execute(f'SELECT DISTINCT {columns} FROM "{table}"') if table in tables else ()  # noqa: S608
+                for market, pair in rows:
+                    markets.setdefault(market, set()).add(pair)
     for path in controllers.glob("*.yml"):
-        values = yaml.safe_load(path.read_text())
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError):
+            # What was traded by it is in the database.
+            continue
         if isinstance(values, dict) and values.get("connector_name") and values.get("trading_pair"):
             markets.setdefault(str(values["connector_name"]), set()).add(str(values["trading_pair"]))
     return markets
@@ -127,7 +172,7 @@ def saved_orders(database: Path, connector: Any) -> list[InFlightOrder]:
     """The orders that the last run had open, as it wrote them down."""
     if not database.exists():
         return []
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as reader:
         rows = reader.execute("SELECT saved_state FROM MarketState WHERE market = ?", (connector.display_name,))
         states = [json.loads(row[0]) for row in rows]
     orders = [
@@ -176,15 +221,17 @@ class Settlement:
             return left
         return []
 
-    async def strays(self, connector: Any) -> set[OpenOrder]:
-        """Open orders with the bot's mark that hummingbot does not know of, such as one whose answer was lost."""
-        listed = await list_open_orders(connector)
+    def strays(self, connector: Any, listed: Iterable[OpenOrder]) -> set[OpenOrder]:
+        """Open orders with the bot's mark that hummingbot does not know of."""
         known = _tracked(connector)
         return {
-            order
-            for order in listed or ()
-            if self._is_ours(connector, order.client_id) and order.client_id not in known
+            order for order in listed if self._is_ours(connector, order.client_id) and order.client_id not in known
         }
+
+    def of_this_life(self, connector: Any, listed: Iterable[OpenOrder]) -> list[OpenOrder]:
+        """Those that this process made."""
+        prefix = connector.client_order_id_prefix
+        return [order for order in listed if self._marks.is_of_this_life(order.client_id, prefix)]
 
     async def cancel(self, connector: Any, order: OpenOrder) -> None:
         """Cancel one order, past hummingbot's own tracking. Raises what the connector raises."""
@@ -252,24 +299,6 @@ class Settlement:
                 async with asyncio.timeout(REQUEST_TIMEOUT):
                     await connector._place_cancel(order.client_order_id, order)
         return open_ids
-
-
-async def sweep_strays(settlement: Settlement, connectors: Callable[[], list[Any]], period: float) -> None:
-    """Cancel orders that stay unknown to hummingbot for two looks in a row; runs until it is cancelled."""
-    suspects: set[OpenOrder] = set()
-    while True:
-        await asyncio.sleep(period)
-        seen: set[OpenOrder] = set()
-        for connector in connectors():
-            try:
-                strays = await settlement.strays(connector)
-                for order in strays & suspects:
-                    log.warning("Cancelling %s on %s: open there, unknown here.", order.client_id, connector.name)
-                    await settlement.cancel(connector, order)
-                seen |= strays
-            except CONNECTOR_ERRORS as error:
-                log.info("Stray orders on %s can't be looked for: %s", connector.name, error)
-        suspects = seen
 
 
 def _tracked(connector: Any) -> dict[str, Any]:

@@ -2,21 +2,41 @@
 
 Hummingbot writes an executor down once it is over, and held positions when the strategy stops. What lives in
 between is lost with the process: filled entries would have no exit any more, and controllers would buy anew what
-they hold already. Two tables beside hummingbot's keep every unfinished executor and its orders; the orders are
-written before they are sent.
+they hold already. Two tables beside hummingbot's keep every unfinished executor, what it made up when it began, how
+it is, and its orders with what each is for; the orders are written before they are sent.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import orjson
 from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.model.order import Order
 from hummingbot.model.position import Position
-from sqlalchemy import Column, Float, Integer, MetaData, Table, Text, and_, delete, insert, select, update
+from hummingbot.model.trade_fill import TradeFill
+from sqlalchemy import (
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    create_engine,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateColumn
 
 _METADATA = MetaData()
 
@@ -30,6 +50,8 @@ _EXECUTORS = Table(
     Column("controller_id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("config", Text, nullable=False),
+    Column("notes", Text, nullable=False, server_default="{}"),
+    Column("state", Text, nullable=False, server_default="{}"),
 )
 
 _ORDERS = Table(
@@ -46,6 +68,7 @@ _ORDERS = Table(
     Column("price", Text, nullable=False),
     Column("position_action", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("role", Text, nullable=False, server_default=""),
 )
 
 
@@ -76,6 +99,8 @@ class ExecutorOrder:
     position_action: PositionAction
     created_at: float
     """Unix seconds."""
+    role: str = ""
+    """What it is for, in its executor's terms."""
     client_order_id: str = ""
     exchange_order_id: str | None = None
     ended: bool = False
@@ -92,6 +117,10 @@ class UnfinishedExecutor:
     config: str
     """JSON."""
     orders: tuple[ExecutorOrder, ...]
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What it made up when it began."""
+    state: dict[str, str] = field(default_factory=dict)
+    """How it was at last."""
 
 
 class ExecutorRecord:
@@ -100,6 +129,7 @@ class ExecutorRecord:
     def __init__(self) -> None:
         self._sql = MarketsRecorder.get_instance().sql_manager
         _METADATA.create_all(self._sql.engine)
+        self._add_columns()
 
     def controllers(self) -> frozenset[str]:
         """Ids of the controllers that did not stop in order."""
@@ -111,15 +141,37 @@ class ExecutorRecord:
         with self._sql.get_new_session() as session:
             rows = session.execute(select(_EXECUTORS)).all()
             return tuple(
-                UnfinishedExecutor(row.id, row.controller_id, row.type, row.config, self._orders(session, row.id))
+                UnfinishedExecutor(
+                    row.id,
+                    row.controller_id,
+                    row.type,
+                    row.config,
+                    self._orders(session, row.id),
+                    orjson.loads(row.notes),
+                    orjson.loads(row.state),
+                )
                 for row in rows
             )
 
-    def begin(self, executor_id: str, controller_id: str, kind: str, config: str) -> None:
-        """An executor is about to be made."""
+    def begin(self, executor: UnfinishedExecutor) -> None:
+        """An executor is about to start; in place of one of the same id, whose orders it takes over."""
+        values = {
+            "id": executor.id,
+            "controller_id": executor.controller_id,
+            "type": executor.type,
+            "config": executor.config,
+            "notes": orjson.dumps(executor.notes).decode(),
+            "state": orjson.dumps(executor.state).decode(),
+        }
         with self._sql.get_new_session() as session, session.begin():
-            values = {"id": executor_id, "controller_id": controller_id, "type": kind, "config": config}
+            session.execute(delete(_EXECUTORS).where(_EXECUTORS.c.id == executor.id))
             session.execute(insert(_EXECUTORS).values(values))
+
+    def note(self, executor_id: str, state: dict[str, str]) -> None:
+        """How an executor is has changed."""
+        change = update(_EXECUTORS).where(_EXECUTORS.c.id == executor_id)
+        with self._sql.get_new_session() as session, session.begin():
+            session.execute(change.values(state=orjson.dumps(state).decode()))
 
     def intend(self, executor_id: str, order: ExecutorOrder) -> int:
         """An order is about to be sent; answers its number."""
@@ -133,6 +185,7 @@ class ExecutorRecord:
             "price": str(order.price),
             "position_action": order.position_action.name,
             "created_at": order.created_at,
+            "role": order.role,
         }
         with self._sql.get_new_session() as session, session.begin():
             return int(session.execute(insert(_ORDERS).values(values)).inserted_primary_key[0])
@@ -171,6 +224,16 @@ class ExecutorRecord:
         with self._sql.get_new_session() as session, session.begin():
             session.execute(delete(_CONTROLLERS))
 
+    def _add_columns(self) -> None:
+        """Bring tables of an earlier release up to date."""
+        with self._sql.engine.begin() as connection:
+            for table in _METADATA.tables.values():
+                known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in known:
+                        definition = CreateColumn(column).compile(connection)
+                        connection.execute(text(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}'))
+
     def _orders(self, session: Any, executor_id: str) -> tuple[ExecutorOrder, ...]:
         wanted = select(_ORDERS).where(
             and_(_ORDERS.c.executor_id == executor_id, _ORDERS.c.client_order_id.is_not(None))
@@ -197,5 +260,54 @@ def _order_of(row: Any) -> ExecutorOrder:
         price=Decimal(row.price),
         position_action=PositionAction[row.position_action],
         created_at=row.created_at,
+        role=row.role,
         client_order_id=row.client_order_id,
     )
+
+
+def left_position(controller_id: str, connector_name: str, trading_pair: str, signed: Decimal) -> dict[str, str]:
+    """What a controller holds when its bot has stopped; base units, negative for sold ones."""
+    return {
+        "controller_id": controller_id,
+        "connector_name": connector_name,
+        "trading_pair": trading_pair,
+        "side": "LONG" if signed > 0 else "SHORT",
+        "amount": f"{abs(signed).normalize():f}",
+    }
+
+
+def left_by_the_dead(database: Path) -> list[dict[str, str]]:
+    """What a life that did not stop in order holds, as far as it had heard; without hummingbot's own machinery."""
+    if not database.exists():
+        return []
+    engine = create_engine(f"sqlite:///{database}")
+    try:
+        with Session(engine) as session:
+            tables = set(inspect(engine).get_table_names())
+            if not {"AviaryExecutorOrder", "TradeFill", "Position"} <= tables:
+                return []
+            nets: dict[tuple[str, str, str], Decimal] = {}
+            fills = (
+                select(
+                    _EXECUTORS.c.controller_id,
+                    _ORDERS.c.connector_name,
+                    _ORDERS.c.trading_pair,
+                    _ORDERS.c.side,
+                    TradeFill.amount,
+                )
+                .join(_ORDERS, _ORDERS.c.executor_id == _EXECUTORS.c.id)
+                .join(TradeFill, TradeFill.order_id == _ORDERS.c.client_order_id)
+            )
+            held = select(
+                Position.controller_id,
+                Position.connector_name,
+                Position.trading_pair,
+                Position.side,
+                Position.amount,
+            )
+            for controller, connector, pair, side, amount in (*session.execute(fills), *session.execute(held)):
+                market = controller, connector, pair
+                nets[market] = nets.get(market, Decimal(0)) + (amount if side == "BUY" else -amount)
+            return [left_position(*market, net) for market, net in nets.items() if net != 0]
+    finally:
+        engine.dispose()

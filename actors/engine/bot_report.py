@@ -21,13 +21,21 @@ class LaunchReport:
         self._pid = pid
         self._clock = clock
         self._began = clock.monotonic()
+        self._failures = self._failures_before()
         self.stage: Stage = "booting"
         self.reached: dict[str, float] = {}
         """Seconds after the launcher's first line at which each stage was first reached."""
 
+    def fail(self, detail: str, *, lasting: bool, **more: Any) -> None:
+        """Note that the bot could not start. `lasting`: for a reason that time does not heal."""
+        self._failures = self._failures + 1 if lasting else 0
+        self.write("failed", detail, lasting=lasting, **more)
+
     def write(self, stage: Stage, detail: str = "", **more: Any) -> None:
         """Note the stage. `detail` says in words what is waited for or what went wrong."""
         self.stage = stage
+        if stage == "quoting":
+            self._failures = 0
         self.reached.setdefault(stage, round(self._clock.monotonic() - self._began, 3))
         draft = self._path.with_name(f"{self._path.name}.new")
         draft.write_bytes(
@@ -38,8 +46,17 @@ class LaunchReport:
                     "detail": detail,
                     "at": self._clock.now(),
                     "reached": self.reached,
+                    "failures": self._failures,
                     **more,
                 }
             )
         )
         draft.replace(self._path)
+
+    def _failures_before(self) -> int:
+        """How many lives in a row have failed for a reason that time does not heal."""
+        try:
+            last = orjson.loads(self._path.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return 0
+        return int(last.get("failures", 0)) if isinstance(last, dict) else 0

@@ -3,19 +3,19 @@
 # ruff: noqa: SLF001 - connectors have no public way to ask for one order
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from aviary.actors.engine.bot_orders import CONNECTOR_ERRORS, FIRST_DELAY, LAST_DELAY, REQUEST_TIMEOUT
 from aviary.actors.engine.bot_record import ExecutorOrder, UnfinishedExecutor
+from aviary.actors.engine.bot_resuming import PastOrder, amount_of
+from aviary.actors.engine.bot_sending import ON_ITS_WAY, unknown
 from hummingbot.connector.markets_recorder import MarketsRecorder
-from hummingbot.core.data_type.common import PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
-from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TokenAmount, TradeFeeBase
+from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TradeFeeBase
 from hummingbot.model.trade_fill import TradeFill
-from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
 from sqlalchemy import select
 
 AT_ONCE = 4
@@ -24,6 +24,9 @@ AT_ONCE = 4
 FEW = 20
 """Orders of one executor up to which the exchange is asked about all of them. Of an executor with more, such as a grid,
 those that had ended are taken as they were written down: asking would take minutes."""
+
+ASK_AGAIN = 1.0
+"""Seconds between two questions about an order that may be on its way."""
 
 LATE_FILLS = 5
 """Questions after which what the fills of a filled order lack is taken to have traded at its price."""
@@ -44,21 +47,30 @@ class Estate:
     executor: UnfinishedExecutor
     fills: tuple[Fill, ...]
 
-    def traded(self, side: TradeType) -> tuple[TradeUpdate, ...]:
-        """The trades on one side."""
-        return tuple(fill.trade for fill in self.fills if fill.order.side == side)
+    def past(self) -> tuple[PastOrder, ...]:
+        """Its orders with what each traded, in the order in which they were sent."""
+        trades: dict[ExecutorOrder, list[TradeUpdate]] = {order: [] for order in self.executor.orders}
+        for fill in self.fills:
+            trades.setdefault(fill.order, []).append(fill.trade)
+        return tuple(PastOrder(order, tuple(found)) for order, found in trades.items())
 
 
 async def estates(
-    executors: Sequence[UnfinishedExecutor], connectors: Mapping[str, Any], say: Callable[[str], None]
+    executors: Sequence[UnfinishedExecutor],
+    connectors: Mapping[str, Any],
+    say: Callable[[str], None],
+    now: Callable[[], float],
 ) -> tuple[Estate, ...]:
-    """What each executor traded. Tries until the exchange has answered; `say` is told what keeps it."""
+    """What each executor traded. Tries until the exchange has answered; `say` is told what keeps it.
+
+    `now` gives Unix seconds: an order that was just sent may still be on its way.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def fills_of(order: ExecutorOrder, *, known: bool) -> tuple[Fill, ...]:
         connector = connectors.get(order.connector_name)
         async with gate:
-            trades = _written_down(order) if known or connector is None else await _ask(connector, order, say)
+            trades = _written_down(order) if known or connector is None else await _ask(connector, order, say, now)
         return tuple(Fill(order, trade) for trade in trades)
 
     async def estate_of(executor: UnfinishedExecutor) -> Estate:
@@ -69,23 +81,35 @@ async def estates(
     return tuple(await asyncio.gather(*(estate_of(executor) for executor in executors)))
 
 
-async def _ask(connector: Any, order: ExecutorOrder, say: Callable[[str], None]) -> Sequence[TradeUpdate]:
+async def _ask(
+    connector: Any, order: ExecutorOrder, say: Callable[[str], None], now: Callable[[], float]
+) -> Sequence[TradeUpdate]:
     delay, tries = FIRST_DELAY, 0
     while True:
         try:
             state, trades = await _question(connector, order)
         except CONNECTOR_ERRORS as error:
-            if _is_unknown(connector, order, error):
+            if not unknown(connector, order, error):
+                say(
+                    f"{connector.name}: orders of an earlier life can't be asked about yet: {type(error).__name__}"
+                )
+            elif order.ended or not 0 <= now() - order.created_at < ON_ITS_WAY:
                 return _written_down(order)
-            say(f"{connector.name}: orders of an earlier life can't be asked about yet: {type(error).__name__}")
+            else:
+                say(f"{connector.name}: the last order of an earlier life may still be on its way")
+                # Found soon if it is; there is no end to wait for but that of its way.
+                delay = min(delay, ASK_AGAIN)
         else:
-            tries += 1
-            missing = order.amount - _amount(trades)
-            if state is not OrderState.FILLED or missing <= 0:
-                return trades
-            if tries >= LATE_FILLS and (price := _price_of(order, trades)) is not None:
-                return [*trades, _presumed(order, missing, price)]
-            say(f"{connector.name}: the fills of an order of an earlier life are not listed yet")
+            if not is_over(state):
+                say(f"{connector.name}: cancelling an order of an earlier life that arrived late")
+            else:
+                tries += 1
+                missing = order.amount - amount_of(trades)
+                if state is not OrderState.FILLED or missing <= 0:
+                    return trades
+                if tries >= LATE_FILLS and (price := _price_of(order, trades)) is not None:
+                    return [*trades, _presumed(order, missing, price)]
+                say(f"{connector.name}: the fills of an order of an earlier life are not listed yet")
         await asyncio.sleep(delay)
         delay = min(delay * 2, LAST_DELAY)
 
@@ -97,14 +121,14 @@ async def _question(connector: Any, order: ExecutorOrder) -> tuple[OrderState, l
         if update.exchange_order_id is not None:
             # Some connectors give a number here, and compare it with texts.
             shadow.update_exchange_order_id(str(update.exchange_order_id))
+        if not is_over(update.new_state):
+            await connector._place_cancel(order.client_order_id, shadow)
         return update.new_state, list(await connector._all_trade_updates_for_order(shadow))
 
 
-def _is_unknown(connector: Any, order: ExecutorOrder, error: Exception) -> bool:
-    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-        return bool(connector._is_order_not_found_during_status_update_error(error))
-    # Exchanges that know orders by their own ids only can't be asked about one that never got any.
-    return isinstance(error, TimeoutError) and order.exchange_order_id is None
+def is_over(state: OrderState) -> bool:
+    """Whether an order in this state can't trade any more."""
+    return state in {OrderState.CANCELED, OrderState.FILLED, OrderState.FAILED, OrderState.COMPLETED}
 
 
 def shadow_of(order: ExecutorOrder) -> InFlightOrder:
@@ -161,72 +185,3 @@ def _trade_of(row: TradeFill, order: ExecutorOrder) -> TradeUpdate:
         fill_quote_amount=row.price * row.amount,
         fee=TradeFeeBase.from_json(row.trade_fee),
     )
-
-
-def open_entry(
-    config: PositionExecutorConfig, estate: Estate, connector: Any, created_at: float
-) -> InFlightOrder | None:
-    """The part of a position executor's entry that has no exit yet, as one filled order.
-
-    `None` if it is too small to be closed by the exchange's rules.
-    """
-    base = config.trading_pair.split("-")[0]
-    entered = estate.traded(config.side)
-    bought = _amount(entered) - _fees_in(base, entered)
-    if bought <= 0:
-        return None
-    exited = _amount(estate.traded(TradeType.SELL if config.side == TradeType.BUY else TradeType.BUY))
-    share = 1 - exited / bought
-    price = sum((one.fill_quote_amount for one in entered), Decimal(0)) / _amount(entered)
-    rules = connector.trading_rules[config.trading_pair]
-    left = connector.quantize_order_amount(config.trading_pair, bought * max(share, Decimal(0)))
-    if left < rules.min_order_size or left * price < rules.min_notional_size:
-        return None
-    # Under a name of its own: what the connector still says of the real orders must not touch it.
-    name = f"taken-over-{config.id}"
-    order = InFlightOrder(
-        client_order_id=name,
-        exchange_order_id=name,
-        trading_pair=config.trading_pair,
-        order_type=config.triple_barrier_config.open_order_type,
-        trade_type=config.side,
-        amount=_amount(entered) * share,
-        price=price,
-        position=PositionAction.OPEN,
-        creation_timestamp=created_at,
-        initial_state=OrderState.FILLED,
-    )
-    order.order_fills = {one.trade_id: _part_of(one, share, config.trading_pair) for one in entered}
-    order.executed_amount_base, order.executed_amount_quote = order.amount, order.amount * price
-    return order
-
-
-def filled_orders(estate: Estate) -> Iterator[tuple[ExecutorOrder, InFlightOrder]]:
-    """Each order that traded, with its fills, in hummingbot's form; in the order in which they were sent."""
-    fills: dict[ExecutorOrder, list[TradeUpdate]] = {}
-    for fill in estate.fills:
-        fills.setdefault(fill.order, []).append(fill.trade)
-    for order, trades in fills.items():
-        filled = shadow_of(order)
-        filled.order_fills = {one.trade_id: one for one in trades}
-        filled.executed_amount_base = _amount(trades)
-        filled.executed_amount_quote = sum((one.fill_quote_amount for one in trades), Decimal(0))
-        yield order, filled
-
-
-def _part_of(trade: TradeUpdate, share: Decimal, trading_pair: str) -> TradeUpdate:
-    fees = [TokenAmount(token=fee.token, amount=fee.amount * share) for fee in trade.fee.flat_fees]
-    return trade._replace(
-        trading_pair=trading_pair,
-        fill_base_amount=trade.fill_base_amount * share,
-        fill_quote_amount=trade.fill_quote_amount * share,
-        fee=replace(trade.fee, flat_fees=fees),
-    )
-
-
-def _amount(trades: Sequence[TradeUpdate]) -> Decimal:
-    return sum((one.fill_base_amount for one in trades), Decimal(0))
-
-
-def _fees_in(token: str, trades: Sequence[TradeUpdate]) -> Decimal:
-    return sum((fee.amount for one in trades for fee in one.fee.flat_fees if fee.token == token), Decimal(0))

@@ -5,11 +5,13 @@ starts its streams when it answers and starts them over after an outage.
 """
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import orjson
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.core.port_server import PortServer
@@ -119,12 +121,12 @@ class Connections:
     async def check_credential(self, connector_name: str, keys: dict[str, Any]) -> dict[str, Any]:
         """The balances these keys give access to, asked of the exchange.
 
-        Refused as `rejected` with the exchange's text, as `invalid`, or as `unavailable` if the exchange says
-        nothing.
+        Refused as `rejected` with the exchange's text, as `invalid` if no request can be made of them, or as
+        `unavailable` if the exchange says nothing.
         """
         await load(connector_name)
         connector = build(connector_name, credentials.validated(connector_name, keys), [])
-        with exchange_errors(connector_name):
+        with exchange_errors(connector_name), _own_errors(connector_name):
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 await connector._update_balances()  # noqa: SLF001 - the query itself, with its exception
         return balances_of(connector)
@@ -272,6 +274,18 @@ def _leave_books_out(connector: Any) -> None:
     if perpetual is not None:
         # Funding is market data too: hummingbot asks for it when it starts, when no pair is followed yet.
         perpetual.is_funding_info_initialized = lambda: True
+
+
+@contextmanager
+def _own_errors(connector_name: str) -> Iterator[None]:
+    """What is raised while a request is signed and put together is no silence of the exchange."""
+    try:
+        yield
+    except (aiohttp.ClientError, json.JSONDecodeError):
+        raise
+    except (ValueError, TypeError) as error:
+        detail = f"{connector_name} can't be asked with these keys: {error_text(error)}"
+        raise PortRefusal("invalid", detail) from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.connections import REQUEST_TIMEOUT, Connections, exchange_errors
 from aviary.actors.engine.notation import balances_of, clean, positions_of, rule_of
 from aviary.actors.engine.orders import follow
+from aviary.actors.engine.outcomes import plain_words
 
 
 class Holdings:
@@ -94,7 +95,7 @@ class Holdings:
                 else:
                     done, text = await connector._trading_pair_position_mode_set(wanted, trading_pair)  # noqa: SLF001
         if not done:
-            raise PortRefusal("rejected", text or f"the position mode was not set to {mode}")
+            raise PortRefusal("rejected", plain_words(text) or f"the position mode was not set to {mode}")
         connector._perpetual_trading.set_position_mode(wanted)  # noqa: SLF001
         return str(wanted.name)
 

@@ -126,6 +126,7 @@ class Host:
             "funding_info": public.funding_info,
             "historical_candles": public.historical_candles,
             "candle_columns": public.candle_columns,
+            "candle_intervals": public.candle_intervals,
             "open_feed": feeds.open_feed,
             "close_feed": feeds.close_feed,
             "open_feeds": feeds.open_feeds,

@@ -4,6 +4,7 @@ Pure. A time-out, a 5xx, a lost connection, a rate limit is never a "no": the wr
 out. Only a 4xx whose code says that the request was understood and turned down is one.
 """
 
+import ast
 import re
 from typing import Any
 
@@ -57,6 +58,15 @@ def error_text(error: BaseException) -> str:
     body = _json(found[2].strip())
     words = body.get("msg") if isinstance(body, dict) else found[2].strip()
     return f"HTTP {found[1]}: {words}"
+
+
+def plain_words(text: str) -> str:
+    """The exchange's message, out of the answer that hummingbot hands on as the text of a Python object."""
+    try:
+        answer = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return str(answer.get("msg") or text) if isinstance(answer, dict) else text
 
 
 def _json(text: str) -> Any:

@@ -131,6 +131,17 @@ class PublicData:
         """Names of the numbers in a candle's row."""
         return list(CandlesBase.columns)
 
+    async def candle_intervals(self, connector_name: str) -> list[str]:
+        """The intervals that there are candles of; none if the connector has no candles."""
+        kind = CandlesFactory._candles_map.get(connector_name)  # noqa: SLF001
+        return [] if kind is None else candle_intervals_of(kind)
+
+
+def candle_intervals_of(kind: Any) -> list[str]:
+    """The intervals that a kind of candles feed serves, and hummingbot has a length for."""
+    # An unknown interval makes the constructor raise nothing at all in particular.
+    return [one for one in object.__new__(kind).intervals if one in CandlesBase.interval_to_seconds]
+
 
 def candles_feed(connector_name: str, trading_pair: str, interval: str, records: int) -> Any:
     """Hummingbot's candles feed, not started; refused as `invalid` or `unsupported`."""
@@ -138,9 +149,8 @@ def candles_feed(connector_name: str, trading_pair: str, interval: str, records:
     kind = CandlesFactory._candles_map.get(connector_name)  # noqa: SLF001
     if kind is None:
         raise PortRefusal("unsupported", f"{connector_name} has no candles", field="connector_name")
-    # An unknown interval makes the constructor raise nothing at all in particular.
-    intervals = object.__new__(kind).intervals
-    if interval not in intervals or interval not in CandlesBase.interval_to_seconds:
+    intervals = candle_intervals_of(kind)
+    if interval not in intervals:
         detail = f"the interval {interval} is not one of {', '.join(intervals)}"
         raise PortRefusal("invalid", detail, field="interval")
     return CandlesFactory.get_candle(

@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
+from aviary.actors.core.refusal import Invalid
 from pydantic import Field, StringConstraints
 
 type BotState = Literal[
-    "starting", "settling", "running", "backing_off", "stopping", "stopped", "archived", "failed"
+    "starting", "settling", "running", "degraded", "backing_off", "stopping", "stopped", "archived", "failed"
 ]
-"""`settling`: orders of an earlier life are being cancelled, nothing is quoted yet."""
+"""`settling`: orders of an earlier life are being cancelled, nothing is quoted yet. `degraded`: it runs and could not
+trade. `failed`: it can't start, for a reason that time does not heal, and is not tried any more."""
 
 BOT_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"
 
@@ -34,6 +36,10 @@ DEPLOY_LIMIT = 90.0
 """Seconds for a deployment, and for bringing all bots up."""
 
 
+CHANGE_LIMIT = 120.0
+"""Seconds for checking a change, and for a running bot to take it over."""
+
+
 # What a bot says
 
 
@@ -46,6 +52,14 @@ class BotSpoke(Message[None]):
     def conflation_key(self) -> Hashable | None:
         """Of results and heartbeats only the newest counts."""
         return self.kind if self.kind in {"performance", "hb"} else None
+
+
+class ChangeRefused(Invalid):
+    """A change of a bot's configuration that is not carried out; `fields` says of each field what became of it."""
+
+    def __init__(self, detail: str, field: str | None, fields: dict[str, str]) -> None:
+        super().__init__(detail, field)
+        self.fields = fields
 
 
 # What one bot is asked
@@ -73,6 +87,9 @@ class BotStatus(Value):
     """Seconds from the process's start to its connectors being ready."""
     orders_left: int | None = None
     """After a stop: orders of the bot that are still open on its exchanges; `None` if that is not known."""
+    positions_left: tuple[dict[str, str], ...] | None = None
+    """After a stop: what its controllers still hold (`controller_id`, `connector_name`, `trading_pair`, `side`,
+    `amount` in base units); `None` if that is not known."""
 
 
 class GetBotStatus(Message[BotStatus]):
@@ -225,14 +242,24 @@ class StopAndArchiveBot(Message[dict[str, Any]]):
 
 
 class UpdateStrategy(Message[dict[str, Any]]):
-    """Command: change fields of a saved controller configuration, and of every bot that was deployed with it."""
+    """Command: change fields of a saved controller configuration, and of every bot that was deployed with it.
+
+    All of it or nothing.
+    """
+
+    handler_limit = CHANGE_LIMIT
 
     controller_id: str
     changes: dict[str, Any]
 
 
 class UpdateBotConfig(Message[dict[str, Any]]):
-    """Command: change fields of a bot's controller configurations; it reads them again within ten seconds."""
+    """Command: change fields of a bot's controller configuration, all of them or none.
+
+    Answers of each field whether it was applied, or applies when the bot is started the next time. `ChangeRefused`.
+    """
+
+    handler_limit = CHANGE_LIMIT
 
     bot_name: ShortText
     controller: str | None = None

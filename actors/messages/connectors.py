@@ -90,6 +90,14 @@ class ListMarkets(Message[Markets]):
     connector_name: Name
 
 
+class GetCandleIntervals(Message[tuple[str, ...]]):
+    """The lengths of candles that a connector has, such as `1m`; empty if it has no candles."""
+
+    handler_limit = SLOW
+
+    connector_name: Name
+
+
 class ConnectorDetails(Value):
     """A connector as the catalogue knows it."""
 

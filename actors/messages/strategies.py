@@ -1,14 +1,25 @@
 """What may be asked of the library of controllers, scripts and their configurations."""
 
+import keyword
 from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
-from pydantic import ConfigDict, StringConstraints, model_validator
+from aviary.actors.core.refusal import Invalid
+from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
+
+
+def _not_special(name: str) -> str:
+    if name.startswith("__") or keyword.iskeyword(name):
+        raise ValueError(f"{name} means something to Python itself: take another name")
+    return name
+
 
 type ControllerType = Literal["directional_trading", "market_making", "generic"]
 
-type Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
-"""A module's name: what `import` takes, and nothing that leads out of a folder."""
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
+
+type Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$"), AfterValidator(_not_special)]
+"""A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
 
 type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 """A configuration's name, with or without `.yml`; no slash, no leading dot."""
@@ -26,6 +37,10 @@ class Confirmation(Value):
     """A command was carried out; the words are the released server's."""
 
     message: str
+    warnings: tuple[str, ...] = ()
+    """What was left out, or could not be checked."""
+    bots: tuple[str, ...] = ()
+    """Bots with a copy of what was changed. They keep it."""
 
 
 class SourceFile(Value):
@@ -71,7 +86,7 @@ class SaveController(Message[Confirmation]):
 
 
 class DeleteController(Message[Confirmation]):
-    """Command: remove a controller."""
+    """Command: remove a controller. Bots keep the copy that they were deployed with; the answer names them."""
 
     controller_type: ControllerType
     controller_name: Identifier
@@ -87,13 +102,53 @@ class GetControllerTemplate(Message[dict[str, Any]]):
 
 
 class ValidateControllerConfig(Message[Confirmation]):
-    """Query: whether the controller would take this configuration; `Invalid` with its own words if not."""
+    """Query: whether a bot could run this configuration; see `CheckConfig`."""
 
     handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
     controller_name: Identifier
     config: dict[str, Any]
+
+
+class WrongConfig(Invalid):
+    """A configuration that can't be run; `fields` are those that are wrong, where that is known."""
+
+    def __init__(self, detail: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(detail, fields[0] if fields else None)
+        self.fields = fields
+
+
+class CheckedConfig(Value):
+    """A configuration that its class takes and the world serves, as far as it could be asked."""
+
+    config: dict[str, Any]
+    """As it was given, but for what is a leftover of older clients."""
+    fields: frozenset[str]
+    """The fields of its class."""
+    updatable: frozenset[str]
+    """Those that the strategy takes over while it runs."""
+    changed: frozenset[str]
+    """Those whose value is another than before."""
+    connectors: frozenset[str]
+    """The connectors that it trades on."""
+    warnings: tuple[str, ...]
+
+
+class CheckConfig(Message[CheckedConfig]):
+    """Query: whether a bot could run this configuration; `Invalid`, naming the field, if not.
+
+    It is held against the class's own model, and against the world: connectors, pairs, candles and the size of orders.
+    `account` adds its keys to that. `bot` takes the code that the bot was deployed with, instead of the library's.
+    """
+
+    handler_limit = INSPECTION_LIMIT
+
+    kind: StrategyKind
+    config: dict[str, Any]
+    before: dict[str, Any] | None = None
+    account: str | None = None
+    bot: str | None = None
 
 
 class ListScripts(Message[list[str]]):
@@ -114,7 +169,7 @@ class SaveScript(Message[Confirmation]):
 
 
 class DeleteScript(Message[Confirmation]):
-    """Command: remove a script."""
+    """Command: remove a script. Bots keep the copy that they were deployed with; the answer names them."""
 
     script_name: Identifier
 
@@ -141,23 +196,17 @@ class GetConfig(Message[dict[str, Any]]):
 
 
 class SaveConfig(Message[Confirmation]):
-    """Command: save a configuration."""
+    """Command: save a configuration that a bot could run; see `CheckConfig`."""
+
+    handler_limit = INSPECTION_LIMIT
 
     kind: StrategyKind
     config_name: ConfigName
     config: dict[str, Any]
 
 
-class ChangeConfig(Message[dict[str, Any]]):
-    """Command: change fields of a saved configuration; answers the whole of it."""
-
-    kind: StrategyKind
-    config_name: ConfigName
-    changes: dict[str, Any]
-
-
 class DeleteConfig(Message[Confirmation]):
-    """Command: remove a saved configuration."""
+    """Command: remove a saved configuration. Bots keep their copies; the answer names them."""
 
     kind: StrategyKind
     config_name: ConfigName

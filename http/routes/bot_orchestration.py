@@ -32,14 +32,23 @@ STOP_TIMEOUT = 160.0
 
 HISTORY_TIMEOUT = 130.0
 
-RUNNING = frozenset({"starting", "settling", "running", "stopping"})
+DEPLOY_TIMEOUT = 85.0
+"""Seconds for checking what is deployed, and for making the bot."""
+
+CHANGE_TIMEOUT = 100.0
+"""Seconds for checking a change of a bot's configuration, and for the bot to take it over."""
+
+RUNNING = frozenset({"starting", "settling", "running", "degraded", "stopping"})
+
+BROKEN = frozenset({"failed", "backing_off"})
+"""It should run and does not."""
 
 
 def status_view(status: BotStatus) -> dict[str, Any]:
     """A bot as clients of the released server read it, with what they pass over added."""
     live = status.state in RUNNING
     return {
-        "status": "running" if live else "error" if status.state == "failed" else "stopped",
+        "status": "running" if live else "error" if status.state in BROKEN else "stopped",
         "performance": {
             controller_id: {
                 "status": "running" if live else "stopped",
@@ -53,7 +62,16 @@ def status_view(status: BotStatus) -> dict[str, Any]:
         "recently_active": status.recently_active,
         "source": "process",
         **status.model_dump(
-            include={"state", "reason", "pid", "restarts", "started_at", "quoting_after", "orders_left"}
+            include={
+                "state",
+                "reason",
+                "pid",
+                "restarts",
+                "started_at",
+                "quoting_after",
+                "orders_left",
+                "positions_left",
+            }
         ),
     }
 
@@ -113,11 +131,19 @@ ROWS = (
         REGISTRY,
         query=frozenset({"skip_order_cancellation", "archive_locally", "s3_bucket"}),
     ),
-    Row("POST", f"{ROOT}/deploy-v2-controllers", DeployControllers, REGISTRY),
-    Row("POST", f"{ROOT}/deploy-v2-script", DeployScript, REGISTRY),
+    Row("POST", f"{ROOT}/deploy-v2-controllers", DeployControllers, REGISTRY, timeout=DEPLOY_TIMEOUT),
+    Row("POST", f"{ROOT}/deploy-v2-script", DeployScript, REGISTRY, timeout=DEPLOY_TIMEOUT),
     # The documented forms.
     Row("GET", f"{ROOT}/bots", ListBots, REGISTRY, reply=_list),
-    Row("POST", f"{ROOT}/deploy", DeployBot, REGISTRY, status=201, names={"account_name": "credentials_profile"}),
+    Row(
+        "POST",
+        f"{ROOT}/deploy",
+        DeployBot,
+        REGISTRY,
+        status=201,
+        names={"account_name": "credentials_profile"},
+        timeout=DEPLOY_TIMEOUT,
+    ),
     Row(
         "PUT",
         f"{ROOT}/bots/{{id}}/config",
@@ -126,6 +152,7 @@ ROWS = (
         names={"id": "bot_name"},
         whole="changes",
         query=frozenset({"controller"}),
+        timeout=CHANGE_TIMEOUT,
     ),
     Row("POST", f"{ROOT}/bots/{{id}}/start", StartBot, REGISTRY, names={"id": "bot_name"}),
     Row("POST", f"{ROOT}/bots/{{id}}/stop", StopBot, REGISTRY, names={"id": "bot_name"}, timeout=STOP_TIMEOUT),

@@ -23,11 +23,26 @@ KIND = {"kind": "controller"}
 INSPECTION_TIMEOUT = 60.0
 """Seconds for a look into a strategy: two at a time, each importing it in a process of its own."""
 
+CHANGE_TIMEOUT = 100.0
+"""Seconds for checking a change of a bot's configuration, and for the bot to take it over."""
+
+DEPLOY_TIMEOUT = 85.0
+"""Seconds for checking what is deployed, and for making the bot."""
+
 ROWS = (
     Row("GET", "/controllers/", ListControllers, LIBRARY),
     Row("GET", "/controllers/configs/", ListConfigs, LIBRARY, fixed=KIND),
     Row("GET", "/controllers/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
-    Row("POST", "/controllers/configs/{config_name}", SaveConfig, LIBRARY, fixed=KIND, whole="config", status=201),
+    Row(
+        "POST",
+        "/controllers/configs/{config_name}",
+        SaveConfig,
+        LIBRARY,
+        fixed=KIND,
+        whole="config",
+        status=201,
+        timeout=INSPECTION_TIMEOUT,
+    ),
     Row("DELETE", "/controllers/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND),
     Row("GET", ONE, GetController, LIBRARY),
     Row("POST", ONE, SaveController, LIBRARY, whole="source", status=201),
@@ -49,6 +64,7 @@ ROWS = (
         REGISTRY,
         names={"controller_name": "controller"},
         whole="changes",
+        timeout=CHANGE_TIMEOUT,
     ),
     # The documented forms.
     Row("GET", "/controllers", ListControllers, LIBRARY),
@@ -59,8 +75,15 @@ ROWS = (
         REGISTRY,
         names={"name": "controller", "account_name": "credentials_profile"},
         status=201,
+        timeout=DEPLOY_TIMEOUT,
     ),
     Row(
-        "PUT", "/controllers/{id}/config", UpdateStrategy, REGISTRY, names={"id": "controller_id"}, whole="changes"
+        "PUT",
+        "/controllers/{id}/config",
+        UpdateStrategy,
+        REGISTRY,
+        names={"id": "controller_id"},
+        whole="changes",
+        timeout=CHANGE_TIMEOUT,
     ),
 )

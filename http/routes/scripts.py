@@ -21,11 +21,23 @@ KIND = {"kind": "script"}
 INSPECTION_TIMEOUT = 60.0
 """Seconds for a look into a script: two at a time, each importing it in a process of its own."""
 
+DEPLOY_TIMEOUT = 85.0
+"""Seconds for checking what is deployed, and for making the bot."""
+
 ROWS = (
     Row("GET", "/scripts/", ListScripts, LIBRARY),
     Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND),
     Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
-    Row("POST", "/scripts/configs/{config_name}", SaveConfig, LIBRARY, fixed=KIND, whole="config", status=201),
+    Row(
+        "POST",
+        "/scripts/configs/{config_name}",
+        SaveConfig,
+        LIBRARY,
+        fixed=KIND,
+        whole="config",
+        status=201,
+        timeout=INSPECTION_TIMEOUT,
+    ),
     Row("DELETE", "/scripts/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND),
     Row("GET", "/scripts/{script_name}", GetScript, LIBRARY),
     Row("POST", "/scripts/{script_name}", SaveScript, LIBRARY, whole="source", status=201),
@@ -33,5 +45,13 @@ ROWS = (
     Row("GET", "/scripts/{script_name}/config/template", GetScriptTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
     # The documented forms.
     Row("GET", "/scripts", ListScripts, LIBRARY),
-    Row("POST", "/scripts/run", DeployBot, REGISTRY, names={"account_name": "credentials_profile"}, status=201),
+    Row(
+        "POST",
+        "/scripts/run",
+        DeployBot,
+        REGISTRY,
+        names={"account_name": "credentials_profile"},
+        status=201,
+        timeout=DEPLOY_TIMEOUT,
+    ),
 )

@@ -11,7 +11,7 @@ from aviary.actors.messages.feeds import FeedEvent, FeedKey, GetFeed, GetFeedHis
 from aviary.http.streams.connection import Connection
 from aviary.http.streams.frames import FeedFrames
 from aviary.http.streams.parted import Left, Parted
-from aviary.http.streams.session import BadRequest, Session, number_of, shown, text_of
+from aviary.http.streams.session import BadRequest, Session, count_of, number_of, shown, text_of
 from aviary.http.streams.subscription import Subscription
 from pydantic import ValidationError
 
@@ -53,8 +53,8 @@ class MarketDataSession(Session):
     async def subscribe(self, request: dict[str, Any]) -> tuple[Subscription, dict[str, Any]]:
         """Open the feed and answer; nothing is pushed before that answer."""
         key = _key_of(request)
-        depth = int(number_of(request, "depth", 10, 1, 1000))
-        records = int(number_of(request, "max_records", 100, 1, 5000))
+        depth = count_of(request, "depth", 10, 1000)
+        records = count_of(request, "max_records", 100, 5000)
         interval = number_of(request, "update_interval", 1.0, SHORTEST, 60.0)
         address = await self._hub.open(key)
         name = "_".join(

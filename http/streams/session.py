@@ -187,3 +187,13 @@ def number_of(request: dict[str, Any], name: str, default: float, least: float, 
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(f"{name} should be a number")
     return min(max(float(value), least), most)
+
+
+def count_of(request: dict[str, Any], name: str, default: int, most: int) -> int:
+    """A whole number from 1 that a request may have. Raises `BadRequest`, also for one that is out of range."""
+    value = request.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= most or value % 1:
+        raise BadRequest(f"{name} should be a whole number from 1 to {most}")
+    return int(value)

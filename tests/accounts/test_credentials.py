@@ -54,6 +54,38 @@ def test_a_name_that_could_be_a_trick_is_refused_and_nothing_is_written(world: W
     assert sorted(world.credentials.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("  ", "\n"), ("\t", "\r\n"), ("\ufeff", "\u200b"), ("\u00a0", " ")]
+)
+def test_white_space_that_was_pasted_along_is_no_part_of_a_key(
+    world: World, exchange: Exchange, account: str, before: str, after: str
+) -> None:
+    key = exchange.key()
+    world.ask(REGISTRY, CreateAccount(account_name=account))
+
+    add(world, account, f"{before}{key}{after}", f"{before}secret{after}")
+
+    world.wait_until_ready(f"accounts/{account}/sandbox")
+    world.ask(REGISTRY, DeleteAccount(account_name=account))
+
+
+@pytest.mark.parametrize("inside", ["\0", "\x1b", "\u200b", "\u202e", "\n", "\r", "\x7f"])
+@pytest.mark.parametrize("field", ["key", "secret"])
+def test_a_key_that_no_request_can_be_made_of_is_refused_by_name(
+    world: World, exchange: Exchange, account: str, field: str, inside: str
+) -> None:
+    world.ask(REGISTRY, CreateAccount(account_name=account))
+    torn = f"sand{inside}box"
+
+    with pytest.raises(Invalid, match=f"sandbox_api_{field}") as refused:
+        add(world, account, torn if field == "key" else exchange.key(), torn if field == "secret" else "s")
+
+    assert refused.value.field == f"sandbox_api_{field}"
+    assert torn not in refused.value.detail
+    assert world.ask(REGISTRY, ListCredentials(account_name=account)) == ()
+    world.ask(REGISTRY, DeleteAccount(account_name=account))
+
+
 def test_keys_are_encrypted_at_rest_and_never_said_again(world: World, exchange: Exchange, account: str) -> None:
     key = exchange.key()
     world.connect(account, key)

@@ -57,7 +57,7 @@ class Broken(ControllerBase):
     def __init__(self, *args, **kwargs):
         raise RuntimeError("the roof is missing")
 """
-"""A controller that raises when it is made."""
+"""A controller that raises when it is made, which an inspection can't hold against it."""
 
 QUICK = Backoff(first=0.2, cap=2.0, reset=600.0)
 
@@ -231,6 +231,19 @@ class World:
             instance_name=name, credentials_profile=account, controllers_config=names, exact_name=True
         )
         self.ask("bot-registry", message)
+
+    def put_config(self, name: str, values: dict[str, Any], kind: str = "controller") -> None:
+        """A configuration as somebody's editor leaves it: nobody has looked at it."""
+        path = self.bots / "conf" / f"{kind}s" / f"{name}.yml"
+        path.write_text(yaml.safe_dump(values))
+
+    def put_controller(self, name: str, source: str, kind: str = "generic") -> None:
+        """A controller in the library."""
+        (self.bots / "controllers" / kind / f"{name}.py").write_text(source)
+
+    def alarm(self, name: str) -> str:
+        """The text of a standing alarm; empty if it does not stand."""
+        return next((alarm.message for alarm in self.system.alarms.standing() if alarm.name == name), "")
 
     def have(self, name: str, *controllers: dict[str, Any]) -> int:
         """Make sure that a bot runs, on an account and a key of its own, with two orders a side; its process."""

@@ -6,7 +6,7 @@ import signal
 import orjson
 from aviary.actors.messages.bots import FindBot, StartBot, StopBot
 from aviary.actors.messages.broker import GetBroker
-from bot_world import BROKEN, World, key_of, processes_in, quotes
+from bot_world import World, key_of, processes_in, quotes
 from poison import KILLS, assert_nothing_is_set_aside
 
 FIRST = (quotes(), quotes("sandbox_perpetual", id="futures"))
@@ -78,18 +78,6 @@ def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:
     )
     assert "hung: not a word for" in world.failure_of("first")
     world.wait_for_orders(8, key_of("first"))
-
-
-def test_a_bot_that_cannot_start_backs_off_and_says_why(world: World) -> None:
-    (world.bots / "controllers" / "generic" / "broken.py").write_text(BROKEN)
-    world.deploy("broken", {"id": "broken", "controller_name": "broken", "controller_type": "generic"})
-
-    status = world.wait_until("broken", lambda s: s.restarts >= 2 and "next try in" in s.reason)
-
-    assert status.state == "backing_off"
-    assert "the roof is missing" in status.reason
-    stopped = world.ask("bot-registry", StopBot(bot_name="broken", async_backend=False), 60)
-    assert stopped["state"] == "stopped"
 
 
 def test_running_bots_are_adopted_by_the_next_server_and_stopped_ones_stay_stopped(world: World) -> None:

@@ -1,10 +1,16 @@
 """What goes wrong around bots: an exchange that is away, answers that are lost, the other broker."""
 
+import hashlib
+import hmac
 import os
 import signal
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
+import pytest
 from aviary.actors.core.message import Message
-from aviary.actors.messages.bots import StopBot
+from aviary.actors.messages.bots import BotStatus, StopBot
+from aviary.actors.strategy_files import read_yaml, write_yaml
 from bot_world import World, key_of, quotes
 
 
@@ -22,16 +28,77 @@ def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(wor
     assert not before & {order["client_order_id"] for order in world.wait_for_orders(4, "sandboxcut")}
 
 
-def test_an_order_whose_answer_was_lost_does_not_stay_beside_its_replacement(world: World) -> None:
+def test_an_order_whose_answer_was_lost_is_asked_about_and_not_sent_again(world: World) -> None:
     world.add_account("lossy", "sandboxlossy")
     world.run(world.sandbox.faults("place_answer_lost", 60, market="spot", key="sandboxlossy", count=2))
 
     world.deploy("lossy", quotes(), account="lossy")
     world.wait_until("lossy", lambda s: s.state == "running")
 
-    # Two of the first four are resting and unknown; their levels are quoted anew, and the strays go.
-    world.wait_for_orders(6, "sandboxlossy")
     world.wait_for_orders(4, "sandboxlossy")
+    # Long enough for an executor to try again, and for the exchange's list to be looked at twice.
+    world.pause(4.0)
+    assert len(world.run(world.sandbox.orders("sandboxlossy"))) == 4
+
+
+def test_an_exchange_that_answers_5xx_to_orders_gets_each_once_it_is_back(world: World) -> None:
+    world.add_account("unlucky", "sandboxunlucky")
+    world.deploy("unlucky", quotes(executor_refresh_time=3), account="unlucky")
+    world.wait_until("unlucky", lambda s: s.state == "running")
+    world.wait_for_orders(4, "sandboxunlucky")
+
+    world.run(world.sandbox.faults("http_5xx", 6, market="spot", key="sandboxunlucky"))
+    world.pause(7.0)
+
+    world.wait_for_orders(4, "sandboxunlucky", timeout=40)
+
+
+def place_behind_its_back(world: World, bot: str, amount: str) -> None:
+    """A market order that carries the bot's mark and that the bot knows nothing of."""
+    moment = int(world.system.clock.now() * 1000)
+    half = 16**9 // 2
+    mark = hashlib.sha256(bot.encode()).hexdigest()[:8]
+    query = urlencode(
+        {
+            "symbol": "BTCUSDT",
+            "side": "BUY",
+            "type": "MARKET",
+            "quantity": amount,
+            "newClientOrderId": f"x-MG43PCSNBBCUT{moment % half + half:x}{mark}",
+            "timestamp": moment,
+        }
+    )
+    signature = hmac.new(b"secret", query.encode(), hashlib.sha256).hexdigest()
+    request = Request(
+        f"{world.sandbox.url}/api/v3/order?{query}&signature={signature}",
+        method="POST",
+        headers={"X-MBX-APIKEY": key_of(bot)},
+    )
+    with urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_what_nobody_counted_on_is_held_and_told_and_stops_the_opening(world: World) -> None:
+    pid = world.have("stray", quotes(executor_refresh_time=4))
+
+    place_behind_its_back(world, "stray", "0.01")
+
+    def told(status: BotStatus) -> bool:
+        return any("+0.01 BTC-USDT on sandbox were traded" in row["msg"] for row in status.error_logs)
+
+    # Twice looked at, a look a second, one of six at all recent orders.
+    world.wait_until("stray", told, 40)
+    alarms = {alarm.name: alarm.message for alarm in world.system.alarms.standing()}
+    assert "exposure/stray" in alarms
+    # Four quotes of 250 are less than that: they are withdrawn and not placed again.
+    world.wait_for_orders(0, key_of("stray"), timeout=40)
+
+    # What was held is held by the next life too, and a stop says so.
+    os.kill(pid, signal.SIGKILL)
+    world.wait_until("stray", lambda s: s.state == "running" and s.pid not in {None, pid})
+    stopped = world.ask("bot-registry", StopBot(bot_name="stray", async_backend=False), 90)
+    [left] = stopped["positions_left"]
+    assert (left["side"], left["amount"]) == ("LONG", "0.01")
 
 
 def test_events_and_notices_arrive(world: World) -> None:
@@ -49,22 +116,62 @@ def test_events_and_notices_arrive(world: World) -> None:
 
 
 def test_a_bot_whose_code_was_broken_meanwhile_leaves_no_order_behind(world: World) -> None:
-    source = (world.bots / "controllers" / "market_making" / "pmm_simple.py").read_text()
-    fragile = world.bots / "controllers" / "market_making" / "fragile.py"
-    fragile.write_text(source)
-    world.add_account("frail", "sandboxfrail")
-    world.deploy("frail", quotes(controller_name="fragile"), account="frail")
-    pid = world.wait_until("frail", lambda s: s.state == "running").pid
-    world.wait_for_orders(4, "sandboxfrail")
-    assert pid is not None
+    pid = world.have("frail", quotes())
+    code = world.folders.of("frail") / "controllers" / "market_making" / "pmm_simple.py"
 
-    fragile.write_text("import nothing_of_this_name\n")
+    code.write_text("import nothing_of_this_name\n")
     os.kill(pid, signal.SIGKILL)
 
-    # The kill is the first reason that is told; the broken code comes with the next incarnation.
-    world.wait_until("frail", lambda s: s.state == "backing_off" and "nothing_of_this_name" in s.reason)
-    assert not world.open_orders("sandboxfrail")
+    status = world.wait_until("frail", lambda s: s.state == "failed", 60)
+    assert "nothing_of_this_name" in status.reason
+    assert not world.open_orders(key_of("frail"))
     stopped = world.ask("bot-registry", StopBot(bot_name="frail", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
+
+
+def test_one_unknown_pair_keeps_nothing_else_from_being_settled(world: World) -> None:
+    pid = world.have("mixed", quotes())
+    before = {order["client_order_id"] for order in world.open_orders(key_of("mixed"))}
+    stray = quotes(id="stray", trading_pair="btc-usdt")
+    write_yaml(world.folders.config("mixed", "stray"), stray)
+    script = world.folders.of("mixed") / "conf" / "scripts" / "mixed.yml"
+    write_yaml(script, {**read_yaml(script, ""), "controllers_config": ["mixed-quotes.yml", "stray.yml"]})
+
+    os.kill(pid, signal.SIGKILL)
+
+    world.wait_for_orders(0, key_of("mixed"))
+    status = world.wait_until("mixed", lambda s: s.state == "degraded", 90)
+    assert "btc-usdt" in status.reason
+    assert not before & {order["client_order_id"] for order in world.open_orders(key_of("mixed"))}
+    stopped = world.ask("bot-registry", StopBot(bot_name="mixed", async_backend=False), 90)
+    assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("torn", "]["),
+        ("strange", "connector_name: not_a_connector\ntrading_pair: BTC-USDT\ncontroller_name: pmm_simple\n"),
+        ("absent", None),
+    ],
+)
+def test_a_configuration_that_was_broken_meanwhile_leaves_no_order_behind(
+    world: World, name: str, broken: str | None
+) -> None:
+    pid = world.have(name, quotes())
+    file = world.folders.config(name, f"{name}-quotes")
+
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_text(broken)
+    os.kill(pid, signal.SIGKILL)
+
+    status = world.wait_until(name, lambda s: s.state == "failed", 60)
+    assert status.reason
+    assert world.alarm(f"bot/{name}")
+    world.wait_for_orders(0, key_of(name))
+    stopped = world.ask("bot-registry", StopBot(bot_name=name, async_backend=False), 90)
     assert (stopped["state"], stopped["orders_left"]) == ("stopped", 0)
 
 

@@ -7,7 +7,9 @@ from aviary.actors.core.refusal import Unavailable
 from aviary.actors.strategy_files import write
 
 
-def test_a_full_disk_is_refused_and_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_refused_and_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "quoter.yml"
     write(file, "old")
 

@@ -68,7 +68,9 @@ async def test_a_market_order_is_filled_and_its_fill_and_the_new_balance_are_tol
 
     fill = await spot.event("fill/sandbox")
     done = await spot.event("order/sandbox", lambda order: order["event"] == "completed")
-    balance = await spot.event("balance/sandbox", lambda event: Decimal(event["balances"].get("BTC", {}).get("total", 1)) > 1)
+    balance = await spot.event(
+        "balance/sandbox", lambda event: Decimal(event["balances"].get("BTC", {}).get("total", 1)) > 1
+    )
 
     assert (fill["client_order_id"], fill["side"]) == (placed["id"], "BUY")
     assert Decimal(fill["amount"]) == Decimal("0.01")

@@ -2,7 +2,7 @@
 
 import aiohttp
 import pytest
-from aviary.actors.engine.outcomes import OutcomeUnknown, definite_no, error_text
+from aviary.actors.engine.outcomes import OutcomeUnknown, definite_no, error_text, plain_words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +65,17 @@ def test_a_failure_is_told_without_the_signature_in_its_address() -> None:
     error = OSError(f"Cannot connect to {URL}?timestamp=1&signature=abcdef today")
 
     assert "signature" not in error_text(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{'code': -4068, 'msg': 'Position side cannot be changed.'}", "Position side cannot be changed."),
+        ("It says no.", "It says no."),
+        ("{'code': -1}", "{'code': -1}"),
+        ("[1]", "[1]"),
+        ("", ""),
+    ],
+)
+def test_an_answer_that_is_handed_on_as_text_is_told_in_words(text: str, words: str) -> None:
+    assert plain_words(text) == words

@@ -1,4 +1,4 @@
-"""What is taken over of a dead bot's executors: amounts, prices, fees, and patience with the exchange."""
+"""What is taken over of a dead bot's executors: their orders and what they do next, and patience with the exchange."""
 
 import json
 import subprocess
@@ -7,36 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-ENTRIES: dict[str, tuple[dict[str, Any], list[str] | None]] = {
-    "nothing traded": ({"side": "BUY", "fills": []}, None),
-    "all of it": ({"side": "BUY", "fills": [["BUY", "1", "100"]]}, ["1", "100", "0"]),
-    "several parts at their average": (
-        {"side": "BUY", "fills": [["BUY", "1", "100"], ["BUY", "3", "104"]]},
-        ["4", "103", "0"],
-    ),
-    "a short one": ({"side": "SELL", "fills": [["SELL", "2", "100"]]}, ["2", "100", "0"]),
-    "the half that was not sold yet": (
-        {"side": "BUY", "fills": [["BUY", "2", "100"], ["SELL", "1", "110"]]},
-        ["1", "100", "0"],
-    ),
-    "the half of a short one that was not bought back": (
-        {"side": "SELL", "fills": [["SELL", "2", "100"], ["BUY", "1", "90"]]},
-        ["1", "100", "0"],
-    ),
-    "fees in base units make it less, and are shared out": (
-        {"side": "BUY", "fills": [["BUY", "1", "100", "0.2"], ["SELL", "0.4", "110", "0", "USDT"]]},
-        ["0.5", "100", "0.1"],
-    ),
-    "sold completely": ({"side": "BUY", "fills": [["BUY", "1", "100"], ["SELL", "1", "110"]]}, None),
-    "sold completely but for the fee": (
-        {"side": "BUY", "fills": [["BUY", "1", "100", "0.001"], ["SELL", "0.999", "110"]]},
-        None,
-    ),
-    "sold twice": ({"side": "BUY", "fills": [["BUY", "1", "100"], ["SELL", "2", "110"]]}, None),
-    "too small to be sold": ({"side": "BUY", "fills": [["BUY", "0.009", "100"]]}, None),
-    "worth too little to be sold": ({"side": "BUY", "fills": [["BUY", "0.02", "100"]]}, None),
-}
+from resumed_cases import RESUMED
 
 HELD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "bought for the stock": ({"fills": [["BUY", "2", "100", "0.2", "USDT"]]}, ["2", "100", "0.2"]),
@@ -66,6 +37,16 @@ ASKED: dict[str, tuple[dict[str, Any], list[list[str]], bool]] = {
         [["0.4", "99"], ["0.6", "100"]],
         True,
     ),
+    "an order that was still on its way": (
+        {"amount": "1", "answers": ["unknown", "unknown", [["1", "100"]]], "age": 1.0},
+        [["1", "100"]],
+        True,
+    ),
+    "an order that arrived after the others were cancelled": (
+        {"amount": "1", "answers": ["open", [["1", "100"]]]},
+        [["1", "100"]],
+        True,
+    ),
 }
 """Cases; the fills that are counted in the end; whether somebody was told that it takes time."""
 
@@ -73,7 +54,7 @@ ASKED: dict[str, tuple[dict[str, Any], list[list[str]], bool]] = {
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     cases = {
-        "entries": [case for case, _ in ENTRIES.values()],
+        "resumed": [case for case, _ in RESUMED.values()],
         "held": [case for case, _ in HELD.values()],
         "asked": [case for case, *_ in ASKED.values()],
     }
@@ -89,30 +70,38 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answers: dict[str, Any] = json.loads(done.stdout)
     return {
         "acts early": answers["acts early"],
-        **dict(zip(ENTRIES, answers["entries"], strict=True)),
+        "old record": answers["old record"],
+        **dict(zip(RESUMED, answers["resumed"], strict=True)),
         **dict(zip(HELD, answers["held"], strict=True)),
         **dict(zip(ASKED, answers["asked"], strict=True)),
     }
 
 
-@pytest.mark.parametrize("name", ENTRIES)
-def test_an_entry_without_an_exit_is_taken_over(results: dict[str, Any], name: str) -> None:
-    assert results[name] == ENTRIES[name][1]
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_dead_executor_is_gone_on_with(results: dict[str, Any], name: str) -> None:
+    _, expected = RESUMED[name]
+
+    assert {key: results[name][key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("name", HELD)
-def test_what_other_executors_hold_becomes_a_position(results: dict[str, Any], name: str) -> None:
+def test_what_can_t_go_on_becomes_a_position(results: dict[str, Any], name: str) -> None:
     assert results[name] == HELD[name][1]
 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_the_exchange_is_asked_until_the_fills_are_known(results: dict[str, Any], name: str) -> None:
-    _, fills, told = ASKED[name]
+    case, fills, told = ASKED[name]
 
     assert results[name]["fills"] == fills
     assert results[name]["ids"] == ["77"]
     assert bool(results[name]["said"]) is told
+    assert results[name]["cancelled"] is ("open" in case["answers"])
 
 
 def test_no_controller_acts_before_the_dead_life_has_been_taken_over(results: dict[str, Any]) -> None:
     assert results["acts early"] is False
+
+
+def test_what_an_earlier_release_wrote_down_is_read(results: dict[str, Any]) -> None:
+    assert results["old record"] == [{}, {}, [""]]

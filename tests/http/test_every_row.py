@@ -7,10 +7,20 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aviary.actors.account_registry import AccountRegistry
+from aviary.actors.bot_registry import BotRegistry
+from aviary.actors.catalogue import Catalogue
+from aviary.actors.database import Database, DatabaseReader
+from aviary.actors.market_data import MarketData
+from aviary.actors.portfolio import Portfolio
+from aviary.actors.strategy_library import StrategyLibrary
+from aviary.actors.supervision import SupervisionDesk
+from aviary.actors.trading_desk import TradingDesk
 from aviary.http.routes.all import ROWS
 from front_end import front_end
 
 if TYPE_CHECKING:
+    from aviary.actors.core.actor import Actor
     from aviary.http.routing import Row
 
 NASTY: tuple[Any, ...] = (
@@ -94,3 +104,27 @@ async def test_no_nasty_value_in_any_field_is_more_than_a_refusal(value: Any) ->
                 assert status in REFUSED, (row.method, row.path, body, answer)
                 assert "detail" in answer
         assert front.system.statistics().crashes == 0
+
+
+DESKS: dict[str, type[Actor]] = {
+    "account-registry": AccountRegistry,
+    "bot-registry": BotRegistry,
+    "market-data": MarketData,
+    "market/catalogue": Catalogue,
+    "portfolio": Portfolio,
+    "strategy-library": StrategyLibrary,
+    "supervision": SupervisionDesk,
+    "trading": TradingDesk,
+}
+
+ASKS_NOBODY = {"sandbox"}
+"""Says where the simulated exchange is, and passes nothing on."""
+
+
+def test_a_request_that_fails_at_a_desk_of_everybody_fails_alone() -> None:
+    shared = {row.address for row in ROWS if not row.address_fields}
+
+    assert shared == {*DESKS, *ASKS_NOBODY}
+    assert [name for name, desk in DESKS.items() if not desk.keeps_nothing] == []
+    assert Database.keeps_nothing
+    assert DatabaseReader.keeps_nothing

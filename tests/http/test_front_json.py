@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import orjson
 import pytest
 from aviary.actors.core.message import Value
 from aviary.http.json import MAX_DEPTH, BadJson, dumps, loads
@@ -39,3 +40,22 @@ def test_nesting_is_read_up_to_its_limit() -> None:
     assert loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(BadJson, match="nested"):
         loads(b"[" * (MAX_DEPTH + 1) + b"[]" + b"]" * (MAX_DEPTH + 1))
+
+
+def test_one_odd_value_hides_none_of_the_others() -> None:
+    deep: object = 1
+    for _ in range(300):
+        deep = [deep]
+    value = {
+        "good": Decimal("1.5"),
+        "big": 2**70,
+        "deep": deep,
+        "text": "a\ud800b",
+        5: float("nan"),
+        "secret": SecretStr("x"),
+    }
+
+    told = orjson.loads(dumps(value))
+
+    assert (told["good"], told["big"], told["text"], told["5"]) == (1.5, str(2**70), "a?b", None)
+    assert told["secret"] == "***"

@@ -320,6 +320,17 @@ BAD_FRAMES = [
         '{"action": "subscribe", "type": "trades", "connector": "s", "trading_pair": "A-B", "depth": 1e999}',
         "Not JSON",
     ),
+    *(
+        (
+            f'{{"action": "subscribe", "type": "trades", "connector": "s", "trading_pair": "A-B", "depth": {depth}}}',
+            "depth should be a whole number from 1 to 1000",
+        )
+        for depth in ("-1", "0", "1e308", "1.5", "1001", '"5"', "true")
+    ),
+    (
+        '{"action": "subscribe", "type": "candles", "connector": "s", "trading_pair": "A-B", "max_records": 0}',
+        "max_records should be a whole number from 1 to 5000",
+    ),
     ('{"action": "unsubscribe"}', "Subscription not found"),
     ('{"action": "resume", "connection_id": "x"}', "Unknown action: resume"),
 ]

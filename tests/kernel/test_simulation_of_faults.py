@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from aviary.actors.core.cell import CellSettings
@@ -16,7 +18,7 @@ from aviary.supervisors.messages import RestartChild, TerminateChild, WhichChild
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from kernel_stage import Die, Note, Player, Stage, Work, check_journal
 
-SEEDS = 100
+SEEDS = int(os.environ.get("SEEDS") or 60)
 STORM = 40.0
 """Virtual seconds of faults."""
 CALM = 90.0
@@ -31,15 +33,38 @@ class Query(Message[int]):
     n: int
 
 
+class Tick(Message[None]):
+    """A duty, of the life that is named."""
+
+    life: int
+
+
 class Citizen(Player):
-    """A child that answers queries too."""
+    """A child that answers queries too, and has a duty and a background task."""
 
     async def receive(self, message: Message[object]) -> object:
+        if isinstance(message, Tick):
+            assert message.life == self.incarnation
+            self.world.log.append(("tick", self.name, self.incarnation))
+            return None
         if isinstance(message, Query):
             await asyncio.sleep(0)
             self.world.log.append(("query", self.name, message.n, self.incarnation))
             return message.n
         return await super().receive(message)
+
+    async def prepare(self) -> object:
+        answer = await super().prepare()
+        self.every(1.0, Tick(life=self.incarnation))
+        self.spawn(self.act(), "act")
+        return answer
+
+    async def act(self) -> None:
+        name, number = self.name, self.incarnation
+        while True:
+            await asyncio.sleep(0.7)
+            # Not by way of the fence: it is to have been cancelled.
+            self.world.log.append(("act", name, number))
 
 
 class Storm:
@@ -71,7 +96,10 @@ class Storm:
             )
             return self.stage.nested(name, spec, backoff=backoff)
         self.leaves.append(f"{parent}/{name}")
-        limits = CellSettings(mailbox=50, handler_limit=chance.choice([1.0, 5.0]), poison_quarantine=10.0)
+        # Smaller and larger than what an actor handles in one turn.
+        limits = CellSettings(
+            mailbox=chance.choice([20, 50, 500]), handler_limit=chance.choice([1.0, 5.0]), poison_quarantine=10.0
+        )
         return self.stage.child(
             name,
             make=Citizen,
@@ -94,7 +122,14 @@ class Storm:
         name = address.rsplit("/", 1)[-1]
         parent = address.rsplit("/", 1)[0]
         self.sent += 1
-        match chance.randrange(16):
+        match chance.randrange(18):
+            case 16:
+                self.burst(address)
+            case 17:
+                # Many answers are owed when the end comes, or it comes before.
+                for _ in range(30):
+                    self.ask(address, Work(seconds=chance.choice([0.0, 0.2, 2.0])), 20.0)
+                self.system.tell(address, Die(how=chance.choice(FAULTS)))
             case 0 | 1:
                 self.system.tell(address, Die(how=chance.choice(FAULTS)))
             case 2:
@@ -116,10 +151,24 @@ class Storm:
 
     told = 0
 
-    def ask(self, address: str, message: Message[int] | Message[None], timeout: float) -> None:
+    def burst(self, address: str) -> None:
+        """More than one turn of messages at once, with an end somewhere among them, or beside them."""
+        chance = self.chance
+        end = chance.randrange(150)
+        for n in range(150):
+            if n == end:
+                self.system.tell(address, Die(how=chance.choice(FAULTS)))
+            self.sent += 1
+            if chance.random() < 0.1:
+                self.ask(address, Query(n=self.sent), chance.choice([0.01, 20.0]))
+            else:
+                self.system.tell(address, Note(n=self.sent))
+                self.told += 1
+
+    def ask(self, address: str, message: Message[Any], timeout: float) -> None:
         async def ask() -> str:
             try:
-                answer = await self.system.ask(address, message, timeout=timeout)  # type: ignore[misc]
+                answer = await self.system.ask(address, message, timeout=timeout)
             except (Refusal, ActorCrashed) as no:
                 return type(no).__name__
             if isinstance(message, Query):
@@ -160,6 +209,8 @@ def test_after_any_storm_everything_runs_again_and_nothing_was_lost_or_doubled(s
         sim.run(storm.rise())
         sim.advance(CALM)
         assert {cell.address: cell.state for cell in storm.system.tree() if cell.state != "running"} == {}
+        end = len(storm.stage.world.log)
+        sim.advance(5.0)
         assert [alarm for alarm in storm.system.alarms.standing() if alarm.name.startswith("parked")] == []
         for leaf in storm.leaves:
             cell = storm.system.cell(leaf)
@@ -177,12 +228,25 @@ def test_after_any_storm_everything_runs_again_and_nothing_was_lost_or_doubled(s
             "Unavailable",
         }
 
+        for word in ("tick", "act"):
+            # Each address does its duty to the end, by its present life alone.
+            at_the_end = {
+                (name, life)
+                for what, name, life in (e for e in storm.stage.world.log[end:] if len(e) == 3)
+                if what == word
+            }
+            present = {leaf.rsplit("/", 1)[1]: storm.system.cell(leaf).incarnation for leaf in storm.leaves}  # type: ignore[union-attr]
+            assert dict(at_the_end) == present
+            assert len(at_the_end) == len(present)
         handled = Counter((word, n) for word, *_, n, _ in (e for e in storm.stage.world.log if len(e) == 4))
         assert max(handled.values()) == 1
         notes = sum(count for (word, _), count in handled.items() if word == "note")
         dropped = sum(e.count for e in storm.events if e.kind == "dead_letter" and e.message_kind == "Note")
         assert notes + dropped == storm.told
         assert [len(cell.mailbox) for cell in storm.system.cells() if len(cell.mailbox)] == []
+        assert [
+            cell.mailbox.taken() for cell in storm.system.cells() if cell.kind == "worker" and cell.mailbox.taken()
+        ] == []
 
         check_journal(tuple(storm.events))
         kinds = Counter(event.kind for event in storm.events)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aviary.actors.core.refusal import Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Invalid, Unavailable
 from aviary.actors.core.system import System
 from aviary.actors.database import ALARM, DAMAGE_ALARM, Database, DatabaseInspector, DatabaseReader
 from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
@@ -177,3 +177,40 @@ def test_a_disk_that_is_full_refuses_what_is_written_and_answers_what_is_read(ke
     # The connection was dropped, and with it the bound: there is room again.
     assert keepers.write(lambda r: r.bots.add(padded("last")))
     assert keepers.alarm(ALARM) is None
+
+
+def test_what_no_column_holds_is_refused_and_ends_nothing(keepers: Keepers) -> None:
+    keepers.start()
+
+    for _ in range(4):
+        with pytest.raises(Invalid, match="can't hold"):
+            keepers.read(lambda r: r.bots._database.execute_sql("SELECT ?", (2**70,)).fetchall())
+        with pytest.raises(Invalid, match="can't hold"):
+            keepers.write(lambda r: r.bots._database.execute_sql("SELECT ?", (2**70,)).fetchall())
+        with pytest.raises(Invalid, match="can't hold"):
+            keepers.read(lambda r: r.bots._database.execute_sql("SELECT ?", ("\ud800",)).fetchall())
+
+    assert keepers.read(lambda r: r.bots.get("b")) is None
+    for address in ("database", "reader"):
+        cell = keepers.system.cell(address)
+        assert cell is not None
+        assert (cell.incarnation, cell.poison) == (1, {})
+
+
+def test_work_that_fails_is_undone_and_ends_nothing(keepers: Keepers) -> None:
+    keepers.start()
+
+    def fail(r: Repositories) -> None:
+        r.bots.add(a_bot("half"))
+        raise KeyError("a row that nobody expected")
+
+    for _ in range(4):
+        for ask in (keepers.read, keepers.write):
+            with pytest.raises(ActorCrashed):
+                ask(fail)
+
+    assert keepers.write(lambda r: r.bots.add(a_bot("whole")))
+    for address in ("database", "reader"):
+        cell = keepers.system.cell(address)
+        assert cell is not None
+        assert (cell.incarnation, cell.poison) == (1, {})

@@ -188,6 +188,39 @@ def test_a_body_that_is_not_json_is_refused(caller: Caller, row: Row) -> None:
     assert [wrong for wrong in tried if wrong] == []
 
 
+ODD_CONFIGS: tuple[object, ...] = (
+    {},
+    {"": 1},
+    {"id": []},
+    {"id": "\0"},
+    {"controller_name": {}},
+    {"controller_name": "\0", "controller_type": "market_making"},
+    {"controller_name": "../x", "controller_type": "market_making"},
+    {"controller_name": "x" * 300, "controller_type": "market_making"},
+    {"controller_name": "x", "controller_type": []},
+    {"script_file_name": []},
+    {"script_file_name": "../x"},
+    {"script_file_name": "x" * 300},
+    {"script_file_name": "v2_with_controllers.py", "controllers_config": {"a": 1}},
+    {"script_file_name": "v2_with_controllers.py", "controllers_config": [["a"]]},
+    {"!!python/object": 1},
+    {"stop_loss": 2**64 - 1},
+    {"deep": [[[[[[{}]]]]]]},
+    {"x" * 1000: 1},
+)
+"""Configurations and changes that nobody could mean, and that are no sources either."""
+
+WHOLE = [row for row in BODIED if row.whole in {"config", "changes", "source"}]
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=named)
+def test_a_configuration_that_nobody_could_mean_is_refused(caller: Caller, row: Row) -> None:
+    where = target(row, controller_type="market_making", controller_name="pmm_simple")
+    tried = [no(caller, row.method, where, orjson.dumps(odd)) for odd in ODD_CONFIGS]
+
+    assert [wrong for wrong in tried if wrong] == []
+
+
 @pytest.mark.parametrize("row", WRITERS, ids=named)
 def test_a_body_that_is_no_object_is_refused(caller: Caller, row: Row) -> None:
     tried = [no(caller, row.method, target(row), body) for body in WRONG_BODIES]
@@ -342,6 +375,8 @@ PAIR = {"connector_name": "sandbox", "trading_pair": "BTC-USDT"}
 LEVERAGE = {"trading_pair": "BTC-USDT", "leverage": 5}
 DEPLOY = {"instance_name": "b", "credentials_profile": "master_account", "controllers_config": ["nosuch"]}
 SCRIPT = {"instance_name": "b", "credentials_profile": "master_account", "script": "v2_with_controllers"}
+LOADER = {"script_file_name": "v2_with_controllers.py"}
+QUOTES = {"controller_name": "pmm_simple", "controller_type": "market_making", "id": "x", **PAIR}
 RUN = {"name": "b", "account_name": "master_account", "script": "v2_with_controllers"}
 
 ORDERS, HERE, SWAPS = (
@@ -404,6 +439,8 @@ SENSELESS: tuple[tuple[str, str, object, str], ...] = (
     ("POST", CREDENTIAL, {"sandbox_api_key": KEY, "sandbox_api_secret": {"x": SECRET}}, "sandbox_api_secret"),
     ("POST", CREDENTIAL, {"sandbox_api_key": "bad", "sandbox_api_secret": SECRET}, "key"),
     ("POST", CREDENTIAL, {"sandbox_api_key": KEY, "sandbox_api_secret": "s", "more": SECRET}, "more"),
+    ("POST", CREDENTIAL, {"sandbox_api_key": f"{SECRET}\nx", "sandbox_api_secret": "s"}, "sandbox_api_key"),
+    ("POST", CREDENTIAL, {"sandbox_api_key": KEY, "sandbox_api_secret": f"{SECRET}\0"}, "sandbox_api_secret"),
     ("POST", CREDENTIAL, [SECRET], "body"),
     ("POST", CREDENTIAL, SECRET, "body"),
     ("PUT", "/accounts/nosuch", {"credentials": {"sandbox": {"sandbox_api_key": SECRET}}}, "nosuch"),
@@ -430,6 +467,7 @@ SENSELESS: tuple[tuple[str, str, object, str], ...] = (
         "candles",
     ),
     ("POST", "/market-data/order-book/price-for-volume", {**PAIR, "is_buy": True, "volume": -1}, "volume"),
+    ("POST", "/market-data/order-book/restart/nosuch", None, "nosuch"),
     ("GET", "/market-data/ticker/NO-SUCH?connector=sandbox", None, "NO-SUCH"),
     ("GET", "/market-data/ticker/A:B-$C:D?connector=sandbox", None, "A:B-$C:D"),
     ("GET", "/market-data/ticker/BTC-USDT?connector=nosuch", None, "nosuch"),
@@ -458,6 +496,37 @@ SENSELESS: tuple[tuple[str, str, object, str], ...] = (
     ("POST", "/controllers/generic/x", {"content": 7}, "content"),
     ("POST", "/controllers/generic/x", {}, "content"),
     ("POST", "/scripts/x", {"content": ""}, "content"),
+    ("POST", "/controllers/generic/__init__", {"content": "x = 1"}, "__init__"),
+    ("POST", "/scripts/__init__", {"content": "x = 1"}, "__init__"),
+    ("POST", "/scripts/class", {"content": "x = 1"}, "class"),
+    ("POST", "/controllers/configs/x", {}, "controller_type"),
+    ("POST", "/scripts/configs/x", {}, "script_file_name"),
+    ("POST", "/scripts/configs/x", {"script_file_name": "n" * 300}, "script_file_name"),
+    ("POST", "/scripts/configs/x", {**LOADER, "controllers_config": 5}, "controllers_config"),
+    ("POST", "/scripts/configs/x", {**LOADER, "no_such_field": 5}, "no_such_field"),
+    ("POST", "/scripts/configs/x", {**LOADER, "max_global_drawdown_quote": -1}, "max_global_drawdown_quote"),
+    *(
+        (method, where, {**QUOTES, **change}, word)
+        for method, where in (
+            ("POST", "/controllers/configs/x"),
+            ("POST", "/controllers/market_making/pmm_simple/config/validate"),
+        )
+        for change, word in (
+            ({"controller_name": "n" * 300}, "controller_name"),
+            ({"controller_name": {"a": 1}}, "controller_name"),
+            ({"controller_type": []}, "controller_type"),
+            ({"connector_name": "nosuch"}, "connector_name"),
+            ({"connector_name": "nosuch" * 1000}, "connector_name"),
+            ({"trading_pair": "NO-SUCH"}, "trading_pair"),
+            ({"trading_pair": "n" * 5000}, "trading_pair"),
+            ({"total_amount_quote": "1e1000000"}, "total_amount_quote"),
+            ({"total_amount_quote": -5}, "total_amount_quote"),
+            ({"buy_spreads": "abc"}, "buy_spreads"),
+            ({"leverage": 10**18}, "leverage"),
+            ({"id": {"a": 1}}, "id"),
+            ({"no_such_field": 2**63}, "no_such_field"),
+        )
+    ),
     ("POST", "/controllers/configs/x", "text", "body"),
     ("POST", "/scripts/configs/x", [1], "body"),
     ("GET", "/supervision/journal?limit=0", None, "limit"),
