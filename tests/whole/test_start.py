@@ -14,8 +14,16 @@ BARE = {"SANDBOX": "false", "TEMPLATE": "false", "BROKER_HOST": "127.0.0.1", "BR
 """Settings of a server that starts no other process."""
 
 
+def hear_signals() -> None:
+    """What was started in the background, or by nohup, is born deaf to these, and the server leaves it at that."""
+    for name in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("ask_to_stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path, ask_to_stop: signal.Signals) -> None:
+def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(
+    tmp_path: Path, ask_to_stop: signal.Signals
+) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ENTRY), "run"],
         cwd=tmp_path,
@@ -23,16 +31,23 @@ def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(tmp_path: Path, 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_signals,  # noqa: PLW1509 - nothing but two system calls
     )
     assert process.stdout is not None
     said = ""
-    for line in process.stdout:
-        said += line
-        if "every branch" in line:
-            break
-    process.send_signal(ask_to_stop)
-    said += process.stdout.read()
-    process.stdout.close()
+    try:
+        for line in process.stdout:
+            said += line
+            if "every branch" in line:
+                break
+        process.send_signal(ask_to_stop)
+        said += process.stdout.read()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        process.stdout.close()
 
     assert process.wait(60) == 0
     env_file = tmp_path / ".env"
