@@ -76,7 +76,9 @@ def test_the_background_tasks_of_a_life_that_can_not_be_ended_act_no_more(stage:
     stage.sim.advance(600.0)
 
     assert stage.lives("a") == [4]
-    later = {life for word, _, life, at in (e for e in stage.world.log if len(e) == 4 and e[0] == "order") if at > now}
+    later = {
+        life for word, _, life, at in (e for e in stage.world.log if len(e) == 4 and e[0] == "order") if at > now
+    }
     assert later == {4}
 
 
@@ -216,7 +218,17 @@ def test_a_release_that_never_ends_is_given_up(stage: Stage) -> None:
 
 
 def test_release_is_called_once_however_the_life_ends(stage: Stage) -> None:
-    for how in ("error", "exit", "cancel", "cancel oneself", "normal", "shutdown", "task", "task exit", "task finish"):
+    for how in (
+        "error",
+        "exit",
+        "cancel",
+        "cancel oneself",
+        "normal",
+        "shutdown",
+        "task",
+        "task exit",
+        "task finish",
+    ):
         up(stage)
         stage.do("sup/a", Die(how=how))
         stage.sim.advance(1.0)
