@@ -244,9 +244,7 @@ class LoopLife:
         envelope = self._deferred.pop(task)
         if task.cancelled():
             life.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
-            return
-        error = task.exception()
-        if error is None:
+        elif (error := task.exception()) is None:
             life.answered(envelope, task.result())
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
