@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable
 from types import CoroutineType, NoneType
@@ -184,6 +185,7 @@ class LoopLife:
         limit = life.actor.release_timeout
         life.fence()
         try:
+            await _feel_cancellation()
             beside = self._cancel_beside()
             if beside:
                 _, deaf = await asyncio.wait(beside, timeout=RELEASE_TIMEOUT if limit is None else limit)
@@ -295,6 +297,14 @@ def _current_task() -> asyncio.Task[Any] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+async def _feel_cancellation() -> None:
+    """Let a cancellation of before the end come now, if the task has not felt it yet: it is no reason to hold on."""
+    task = _current_task()
+    if task is not None and task.cancelling():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
 
 async def _awaited(result: object) -> object:
