@@ -43,7 +43,8 @@ class LoopLife:
         self._main: asyncio.Task[None] | None = None
         self._abandoned: asyncio.Task[None] | None = None
         self._deferred: dict[asyncio.Task[object], Envelope] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        """What it runs in the background, in the order in which that was begun."""
         self._entered = False
         self._leaving = False
         self._awake = True
@@ -57,7 +58,11 @@ class LoopLife:
         self._on_loop(self._start)
 
     def _start(self) -> None:
-        self._main = asyncio.Task(self._run(), loop=self._loop, context=self._context())
+        self._main = self._own_task(self._run())
+
+    def _own_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # Named, for asyncio's own names count the tasks of the whole process: the journal of a seed would differ.
+        return asyncio.Task(work, loop=self._loop, name=self._life.cell.address, context=self._context())
 
     def _context(self) -> contextvars.Context:
         # Nothing of whoever starts it: what it begets is this life's alone.
@@ -75,6 +80,7 @@ class LoopLife:
         token = ACTING.set((life, envelope))
         task = _task_of(work)
         ACTING.reset(token)
+        task.set_name(f"{life.cell.address}:{type(envelope.message).__name__}")
         self._deferred[task] = envelope
         task.add_done_callback(self._deferred_done)
         if not life.alive:
@@ -84,7 +90,7 @@ class LoopLife:
         """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
         task = _task_of(work)
         task.set_name(f"{self._life.cell.address}:{name}")
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._task_done)
         if not self._life.alive:
             task.cancel()
@@ -210,8 +216,10 @@ class LoopLife:
         if not self._leaving:
             self._cancel_beside()
 
-    def _cancel_beside(self) -> set[asyncio.Task[Any]]:
-        beside = {*self._tasks, *self._deferred} - {_current_task()}
+    def _cancel_beside(self) -> list[asyncio.Task[Any]]:
+        current = _current_task()
+        # In an order of ours: that of a set is another one each time.
+        beside = [task for task in (*self._tasks, *self._deferred) if task is not current]
         for task in beside:
             task.cancel()
         return beside
@@ -237,7 +245,7 @@ class LoopLife:
         if not self._leaving and self._main is not None:
             self._leaving = True
             self._life.overseer.left_behind(self._life, {self._main})
-            self._abandoned = asyncio.Task(self._let_go(), loop=self._loop, context=self._context())
+            self._abandoned = self._own_task(self._let_go())
 
     # What ends beside the mailbox
 
@@ -255,7 +263,7 @@ class LoopLife:
         self._wake_to_finish()
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._life.crash(error, "task")
         self._wake_to_finish()
