@@ -39,7 +39,7 @@ class Entry:
         self.sent = envelope.message
         """What it held when it was made: a newer message may have replaced that."""
         self.places: list[str] = ["new"]
-        self.replies = 0
+        self.replies: list[object] = []
         self.dead: list[str] = []
 
     @property
@@ -58,7 +58,7 @@ class Entry:
         )
 
     def __repr__(self) -> str:
-        return f"<{self.sent!r}: {' '.join(self.places)}, {self.replies} replies, dead {self.dead}>"
+        return f"<{self.sent!r}: {' '.join(self.places)}, {len(self.replies)} replies, dead {self.dead}>"
 
 
 class Books:
@@ -68,6 +68,8 @@ class Books:
         self.entries: dict[Envelope, Entry] = {}
         self.errors: list[str] = []
         self._replies: dict[object, Entry] = {}
+        self._open: dict[Envelope, Entry] = {}
+        """Those with a number that are under way."""
         self._changed = threading.Condition()
 
     # What is noted
@@ -85,12 +87,16 @@ class Books:
         if place not in MAY_GO[before]:
             self.errors.append(f"from {before} to {place}: {entry}")
         if place == "settled":
-            with self._changed:
-                self._changed.notify_all()
+            self._open.pop(envelope, None)
+            if not self._open:
+                with self._changed:
+                    self._changed.notify_all()
+        elif entry.number:
+            self._open[envelope] = entry
 
-    def replied(self, reply: object) -> None:
+    def replied(self, reply: object, value: object) -> None:
         if (entry := self._replies.get(reply)) is not None:
-            entry.replies += 1
+            entry.replies.append(value)
 
     def died(self, envelope: Envelope, why: str) -> None:
         if (entry := self.entries.get(envelope)) is not None:
@@ -101,14 +107,11 @@ class Books:
     def of(self, *kinds: type[object]) -> list[Entry]:
         return [entry for entry in tuple(self.entries.values()) if isinstance(entry.sent, kinds)]
 
-    def wait_until_settled(self, timeout: float, *kinds: type[object]) -> bool:
-        """Wait, in a thread, until nothing of these kinds is under way; whether that came true in time."""
-
-        def settled() -> bool:
-            return all(entry.places[-1] in {"new", "settled"} for entry in self.of(*kinds))
-
+    def wait_until_settled(self, timeout: float) -> list[Entry]:
+        """Wait, in a thread, until nothing that has a number is under way; what still is after `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(settled, timeout)
+            self._changed.wait_for(lambda: not self._open, timeout)
+        return list(self._open.values())
 
     def dead_letters(self) -> int:
         return sum(len(entry.dead) for entry in self.entries.values())
@@ -118,7 +121,7 @@ class Books:
         return [*self.errors, *(fault for e in self.entries.values() if (fault := self._fault(e, handled)))]
 
     def _fault(self, entry: Entry, handled: Counter[int]) -> str | None:
-        envelope, replies, dead = entry.envelope, entry.replies, len(entry.dead)
+        envelope, replies, dead = entry.envelope, len(entry.replies), len(entry.dead)
         asked = envelope.reply is not None
         times = handled[entry.number] if entry.number else 0
         if entry.places == ["new"]:
@@ -163,7 +166,7 @@ def kept_books() -> Iterator[Books]:
 
     def noting(answer: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         def answered(reply: object, value: object) -> None:
-            books.replied(reply)
+            books.replied(reply, value)
             answer(reply, value)
 
         return answered
