@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable
 from types import CoroutineType, NoneType
@@ -42,7 +43,8 @@ class LoopLife:
         self._main: asyncio.Task[None] | None = None
         self._abandoned: asyncio.Task[None] | None = None
         self._deferred: dict[asyncio.Task[object], Envelope] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        """What it runs in the background, in the order in which that was begun."""
         self._entered = False
         self._leaving = False
         self._awake = True
@@ -56,7 +58,11 @@ class LoopLife:
         self._on_loop(self._start)
 
     def _start(self) -> None:
-        self._main = asyncio.Task(self._run(), loop=self._loop, context=self._context())
+        self._main = self._own_task(self._run())
+
+    def _own_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # Named, for asyncio's own names count the tasks of the whole process: the journal of a seed would differ.
+        return asyncio.Task(work, loop=self._loop, name=self._life.cell.address, context=self._context())
 
     def _context(self) -> contextvars.Context:
         # Nothing of whoever starts it: what it begets is this life's alone.
@@ -74,6 +80,7 @@ class LoopLife:
         token = ACTING.set((life, envelope))
         task = _task_of(work)
         ACTING.reset(token)
+        task.set_name(f"{life.cell.address}:{type(envelope.message).__name__}")
         self._deferred[task] = envelope
         task.add_done_callback(self._deferred_done)
         if not life.alive:
@@ -83,7 +90,7 @@ class LoopLife:
         """Run a background task that lives and dies with the incarnation; its crash is the actor's."""
         task = _task_of(work)
         task.set_name(f"{self._life.cell.address}:{name}")
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._task_done)
         if not self._life.alive:
             task.cancel()
@@ -184,6 +191,7 @@ class LoopLife:
         limit = life.actor.release_timeout
         life.fence()
         try:
+            await _feel_cancellation()
             beside = self._cancel_beside()
             if beside:
                 _, deaf = await asyncio.wait(beside, timeout=RELEASE_TIMEOUT if limit is None else limit)
@@ -208,8 +216,10 @@ class LoopLife:
         if not self._leaving:
             self._cancel_beside()
 
-    def _cancel_beside(self) -> set[asyncio.Task[Any]]:
-        beside = {*self._tasks, *self._deferred} - {_current_task()}
+    def _cancel_beside(self) -> list[asyncio.Task[Any]]:
+        current = _current_task()
+        # In an order of ours: that of a set is another one each time.
+        beside = [task for task in (*self._tasks, *self._deferred) if task is not current]
         for task in beside:
             task.cancel()
         return beside
@@ -235,7 +245,7 @@ class LoopLife:
         if not self._leaving and self._main is not None:
             self._leaving = True
             self._life.overseer.left_behind(self._life, {self._main})
-            self._abandoned = asyncio.Task(self._let_go(), loop=self._loop, context=self._context())
+            self._abandoned = self._own_task(self._let_go())
 
     # What ends beside the mailbox
 
@@ -244,9 +254,7 @@ class LoopLife:
         envelope = self._deferred.pop(task)
         if task.cancelled():
             life.crash(asyncio.CancelledError("cancelled from outside"), "receive", envelope)
-            return
-        error = task.exception()
-        if error is None:
+        elif (error := task.exception()) is None:
             life.answered(envelope, task.result())
         elif isinstance(error, Refusal):
             life.refused(envelope, error)
@@ -255,7 +263,7 @@ class LoopLife:
         self._wake_to_finish()
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._life.crash(error, "task")
         self._wake_to_finish()
@@ -297,6 +305,14 @@ def _current_task() -> asyncio.Task[Any] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+async def _feel_cancellation() -> None:
+    """Let a cancellation of before the end come now, if the task has not felt it yet: it is no reason to hold on."""
+    task = _current_task()
+    if task is not None and task.cancelling():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
 
 async def _awaited(result: object) -> object:

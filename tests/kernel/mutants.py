@@ -660,7 +660,7 @@ LIVES_AND_ENDS = (
     Mutant(
         LOOP,
         "release is called though the handler can't be ended",
-        "            self._abandoned = asyncio.Task(self._let_go(), loop=self._loop, context=self._context())",
+        "            self._abandoned = self._own_task(self._let_go())",
         "            self._life.finish()",
     ),
     Mutant(

@@ -1,12 +1,15 @@
 """OTP's supervisor_SUITE, group "stop": the cases keep their names."""
 
+import asyncio
 import itertools
+from typing import Any
 
 import pytest
 from aviary.actors.core.life import Stop
+from aviary.actors.core.message import Message
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
-from kernel_stage import SECOND, Die, Stage, Stubborn
+from kernel_stage import SECOND, Die, Note, Player, Stage, Stubborn
 
 
 def stop(stage: Stage) -> float:
@@ -113,6 +116,26 @@ def test_a_stop_that_a_dying_child_did_not_live_to_take_is_not_meant_for_its_suc
 
     assert stage.lives("a", "b") == [2, 2]
     assert all(event.reason != "shut down" for event in stage.events("stop") if event.incarnation == 2)
+
+
+def test_a_handler_that_cancels_itself_and_crashes_before_it_feels_it_lets_go_all_the_same(stage: Stage) -> None:
+    class Hasty(Player):
+        async def receive(self, message: Message[Any]) -> object:
+            self.spawn(asyncio.sleep(100), "beside")
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            raise ValueError
+
+    stage.up(SupervisorSpec(intensity=None, children=(stage.child("a", make=Hasty),)))
+    stage.world.stops["a"] = 0.5
+
+    stage.tell("sup/a", Note())
+    stage.sim.advance(1.0)
+
+    assert stage.world.did("stop") == ["a"]
+    assert stage.events("release_failed") == []
+    assert stage.lives("a") == [2]
 
 
 def test_an_end_that_is_told_late_does_not_interrupt_a_release_that_has_begun(stage: Stage) -> None:

@@ -80,6 +80,20 @@ def test_an_answer_that_takes_too_long_is_given_up_alone(stage: Stage) -> None:
     assert stage.events("hung") == []
 
 
+def test_a_life_that_wants_to_end_ends_once_the_last_owed_answer_is_given_up(stage: Stage) -> None:
+    up(stage, handler_limit=5.0)
+    owed = stage.begin("sup/a", Work(seconds=-1))
+    stage.do("sup/a", Die(how="normal"))
+    assert stage.lives("a") == [1]
+
+    with pytest.raises(ActorCrashed):
+        stage.finish(owed)
+
+    stage.sim.settle()
+    assert stage.end_of("sup/a") == "ended"
+    assert stage.lives("a") == [2]
+
+
 @pytest.mark.parametrize("how", ["exit", "interrupt", "cancel"])
 def test_what_is_meant_for_a_process_ends_the_incarnation_as_ever(stage: Stage, how: str) -> None:
     up(stage)
