@@ -41,7 +41,7 @@ mutants: ## Change the kernel in small, mean ways and look whether a test notice
 
 storm: ## Storms of faults in simulated trees; SEEDS=n
 	@.ci/bootstrap test
-	SEEDS=$(SEEDS) .venv/bin/python -m pytest -q tests/kernel/test_simulation_of_faults.py
+	.venv/bin/python tests/kernel/storms.py $(SEEDS)
 
 clean:
 	rm -rf .venv .venv-uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
