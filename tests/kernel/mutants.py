@@ -537,7 +537,6 @@ POISON = (
         "what is set aside is refused at once",
         "            if cell.poison and (refusal := self.quarantine.refusal(cell, message)) is not None:",
         "            if (refusal := None) is not None:",
-        "whoever takes it refuses it then; but for an address between two lives, where it waits a little longer",
     ),
     Mutant(
         SYSTEM,

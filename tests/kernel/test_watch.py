@@ -137,7 +137,10 @@ def test_an_exit_says_how_long_the_life_was_and_not_how_long_its_release_took(st
     assert told == [pytest.approx(10.0)]
 
 
-def test_a_handler_that_meets_anothers_fence_crashes_as_with_any_other_error(stage: Stage) -> None:
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_handler_that_meets_anothers_fence_crashes_as_with_any_other_error(
+    stage: Stage, *, awaits: bool
+) -> None:
     kept: list[Player] = []
 
     class Kept(Player):
@@ -146,10 +149,14 @@ def test_a_handler_that_meets_anothers_fence_crashes_as_with_any_other_error(sta
             return None
 
     class Caller(Player):
-        async def receive(self, message: object) -> object:
+        def receive(self, message: object) -> object:  # type: ignore[override]
+            if not awaits:
+                kept[0].tell("sup/nobody", Note())
+            return self.later()
+
+        async def later(self) -> None:
             await asyncio.sleep(0)
             kept[0].tell("sup/nobody", Note())
-            return None
 
     stage.up(
         SupervisorSpec(
