@@ -1,6 +1,6 @@
 """Tries seeds of the storms, one after the other, and tells which failed: `python tests/kernel/storms.py SEEDS [FIRST]`.
 
-So many seeds, from `FIRST` (0) on.
+So many simulated seeds from `FIRST` (0), then one threaded seed for every `SIMULATED_FOR_A_THREADED` of them.
 """
 
 import faulthandler
@@ -10,6 +10,12 @@ import traceback
 from collections.abc import Callable
 
 from storm_of_faults import storm
+from storm_of_threads import thread_storm
+
+SIMULATED_FOR_A_THREADED = 50
+
+MESSAGES = 1_000
+"""What each producer of a threaded storm sends."""
 
 LIMIT = 600
 """Seconds for one seed; beyond, every thread's stack is printed and the process ends."""
@@ -21,6 +27,11 @@ OFTEN = 100
 def simulated(seed: int) -> None:
     with storm(seed) as blowing:
         blowing.run()
+
+
+def threaded(seed: int) -> None:
+    with thread_storm(seed) as blowing:
+        blowing.run(MESSAGES)
 
 
 def failure_of(blow: Callable[[int], None], seed: int) -> str | None:
@@ -54,7 +65,9 @@ def tried(what: str, blow: Callable[[int], None], seeds: range) -> int:
 def main(words: list[str]) -> int:
     """Try the seeds; 0 if none failed."""
     count, first = int(words[0]), int(words[1]) if len(words) > 1 else 0
-    return 1 if tried("simulated", simulated, range(first, first + count)) else 0
+    failures = tried("simulated", simulated, range(first, first + count))
+    threads = max(1, count // SIMULATED_FOR_A_THREADED)
+    return 1 if failures + tried("threaded", threaded, range(first, first + threads)) else 0
 
 
 if __name__ == "__main__":
