@@ -5,10 +5,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aviary.persistence.database import open_database
 
 SKIPS_ALLOWED: dict[str, str] = {}
 """Node id prefix → why it may be skipped in continuous integration."""
@@ -38,7 +40,8 @@ def as_postgres(*words: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
+    """The URL, without a database, of a cluster that is there for all tests."""
     programs = find_postgresql()
     if programs is None:
         if os.environ.get("CI") == "true":
@@ -61,3 +64,15 @@ def postgresql_url() -> Iterator[str]:
         as_postgres(control, "-D", str(data), "-m", "immediate", "stop"), check=True, capture_output=True
     )
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, tmp_path: Path) -> str:
+    """The URL of an empty PostgreSQL database that is this test's alone."""
+    name = f"t{uuid.uuid4().hex}"
+    admin = open_database(f"{postgresql_server}/postgres", tmp_path)
+    admin.connect()
+    admin.connection().autocommit = True
+    admin.execute_sql(f"CREATE DATABASE {name}")
+    admin.close()
+    return f"{postgresql_server}/{name}"

@@ -1,4 +1,4 @@
-"""A SQLite database, and a real PostgreSQL cluster in a folder of the tests."""
+"""A SQLite and a PostgreSQL database, each empty, and what is kept in them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +15,7 @@ from aviary.persistence.repositories import Repositories
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'a.sqlite'}"
-    server = request.getfixturevalue("postgresql_url")
-    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-    admin = open_database(f"{server}/postgres", tmp_path)
-    admin.connect()
-    admin.connection().autocommit = True
-    admin.execute_sql(f'DROP DATABASE IF EXISTS "{name}"')
-    admin.execute_sql(f'CREATE DATABASE "{name}"')
-    admin.close()
-    return f"{server}/{name}"
+    return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

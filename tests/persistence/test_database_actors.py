@@ -138,7 +138,7 @@ def test_damage_that_is_met_again_and_again_is_refused_and_sets_nothing_aside(ke
 def test_a_database_server_that_hangs_up_again_and_again_sets_nothing_aside(
     postgresql_url: str, tmp_path: Path
 ) -> None:
-    keepers = Keepers(tmp_path / "unused", f"{postgresql_url}/postgres")
+    keepers = Keepers(tmp_path / "unused", postgresql_url)
     keepers.start()
 
     try:

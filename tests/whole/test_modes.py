@@ -86,7 +86,7 @@ def test_a_broker_of_the_user_s_own_carries_bots(tmp_path: Path, external_broker
 
 
 def test_postgresql_keeps_what_sqlite_keeps(tmp_path: Path, postgresql_url: str) -> None:
-    with a_server(tmp_path / "home", DATABASE_URL=f"{postgresql_url}/postgres") as server:
+    with a_server(tmp_path / "home", DATABASE_URL=postgresql_url) as server:
         trades(server)
         assert server.call("GET", "/bot-orchestration/bot-runs")["total"] == 1
         assert server.until("the journal has it", lambda: server.call("GET", "/supervision/journal")["data"])
