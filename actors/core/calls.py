@@ -57,7 +57,7 @@ class LoopCalls:
             callback, args = waiting.popleft()
             try:
                 callback(*args)
-            except Exception as error:  # noqa: BLE001 - as the loop itself does with a callback of its own
+            except BaseException as error:  # noqa: BLE001 - the calls behind it are somebody else's
                 self.loop.call_exception_handler({"message": f"a call of {callback!r} failed", "exception": error})
         if waiting and not self._due:
             self._due = True

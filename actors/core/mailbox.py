@@ -85,7 +85,8 @@ class Mailbox:
         `MailboxFull`, `MailboxClosed` for work and for asks, and `UnusableKey`.
         """
         message = envelope.message
-        key = None if envelope.reply is not None else _key_of(envelope)
+        # An ask has its own answer, and what is one life's alone must not carry what is meant for any.
+        key = None if envelope.reply is not None or envelope.serial else _key_of(envelope)
         cleared: Sequence[Envelope] = ()
         with self._lock:
             self._received += 1

@@ -12,7 +12,7 @@ from typing import Any
 from aviary.actors.core.actor import Actor, AsyncActor
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.events import KernelEvent
-from aviary.actors.core.life import Ignore, Stop
+from aviary.actors.core.life import Ignore, Life, Stop
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import Conflict
 from aviary.actors.core.simulation import Simulation
@@ -255,6 +255,21 @@ class Stage:
     def end_of(self, address: str = "sup") -> str:
         """How the last life of an address ended, as its journal entry says."""
         return self.events("stop", "crash", "hung", address=address)[-1].reason
+
+
+def life_of(stage: Stage, address: str = "sup/a") -> Life:
+    """The present life at an address."""
+    cell = stage.system.cell(address)
+    assert cell is not None
+    assert isinstance(cell.life, Life)
+    return cell.life
+
+
+def one_child(stage: Stage, make: type[Player] = Player, **limits: Any) -> None:
+    """Start `sup/a`, alone, with these limits; it knows no poison unless they say so."""
+    limits.setdefault("poison_after", 1_000)
+    child = stage.child("a", make=make, settings=CellSettings(**limits))
+    stage.up(SupervisorSpec(intensity=None, children=(child,)))
 
 
 def check_journal(events: tuple[KernelEvent, ...]) -> None:

@@ -351,8 +351,14 @@ BOUNDS = (
     Mutant(
         MAILBOX,
         "an ask is never conflated",
-        "key = None if envelope.reply is not None else _key_of(envelope)",
-        "key = _key_of(envelope)",
+        "key = None if envelope.reply is not None or envelope.serial else _key_of(envelope)",
+        "key = None if envelope.serial else _key_of(envelope)",
+    ),
+    Mutant(
+        MAILBOX,
+        "what is one life's alone is never conflated",
+        "if envelope.reply is not None or envelope.serial else",
+        "if envelope.reply is not None else",
     ),
     Mutant(MAILBOX, "a key that can't be one is refused", "        hash(key)\n", ""),
     Mutant(

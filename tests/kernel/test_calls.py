@@ -11,6 +11,7 @@ from aviary.actors.core.calls import TURN, call_on, calls_here, calls_of
 from aviary.actors.core.deadlines import Deadlines
 from aviary.actors.core.envelope import LoopReply, ThreadReply
 from aviary.actors.core.guarded_loop import WorkLoop
+from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import Conflict, DeadlineExceeded
 from aviary.actors.core.simulation import SimulatedLoop
@@ -88,13 +89,14 @@ def test_what_else_waits_on_the_loop_gets_its_turn_between_many_calls(loop: Coun
     assert made.index("another") == TURN
 
 
-def test_a_call_that_fails_keeps_nobody_from_the_others(loop: CountingLoop) -> None:
+@pytest.mark.parametrize("error", [ValueError("of a call"), SystemExit("of a call"), Fenced("of a call")])
+def test_a_call_that_fails_keeps_nobody_from_the_others(loop: CountingLoop, error: BaseException) -> None:
     made: list[int] = []
     told: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: told.append(context))
 
     def fail() -> None:
-        raise ValueError("of a call")
+        raise error
 
     async def run() -> None:
         calls = calls_of(loop)

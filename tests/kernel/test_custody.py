@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 from aviary.actors.core import loop_life
-from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.envelope import Envelope, ThreadReply
 from aviary.actors.core.exits import Hung, Killed
-from aviary.actors.core.life import Life, Stop
+from aviary.actors.core.life import Stop
 from aviary.actors.core.loop_life import TURN, LoopLife
 from aviary.actors.core.mailbox import Mailbox, MailboxClosed
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Conflict, DeadlineExceeded, Invalid, Unavailable
 from aviary.supervisors.messages import StartChild, TerminateChild, WhichChildren
 from aviary.supervisors.spec import SupervisorSpec
-from kernel_stage import SECOND, Die, Note, Player, Stage, Work
+from kernel_stage import SECOND, Die, Note, Player, Stage, Work, life_of, one_child
 
 
 class Boom(Message[None]):
@@ -37,19 +36,6 @@ class Fuse(Player):
         return None
 
 
-def up(stage: Stage, make: type[Player] = Player, **limits: Any) -> None:
-    limits.setdefault("poison_after", 1_000)
-    child = stage.child("a", make=make, settings=CellSettings(**limits))
-    stage.up(SupervisorSpec(intensity=None, children=(child,)))
-
-
-def life_of(stage: Stage, address: str = "sup/a") -> Life:
-    cell = stage.system.cell(address)
-    assert cell is not None
-    assert isinstance(cell.life, Life)
-    return cell.life
-
-
 def runner_of(stage: Stage) -> LoopLife:
     runner = life_of(stage).runner
     assert isinstance(runner, LoopLife)
@@ -61,7 +47,7 @@ def runner_of(stage: Stage) -> LoopLife:
 
 @pytest.mark.parametrize("before", [0, 1, TURN - 2, TURN - 1, TURN])
 def test_nothing_is_lost_when_a_life_ends_between_two_of_its_turns(stage: Stage, before: int) -> None:
-    up(stage, Fuse)
+    one_child(stage, Fuse)
     total = 4 * TURN
 
     for n in range(total):
@@ -83,7 +69,7 @@ def test_whoever_asks_at_the_turn_is_answered_without_waiting(stage: Stage, plac
             stage.tell("sup/a", Note(n=n))
         return await stage.system.ask("sup/a", Note(n=place), timeout=500)
 
-    up(stage, Fuse)
+    one_child(stage, Fuse)
 
     assert stage.sim.run(ask()) in {1, 2}
     assert stage.sim.clock.monotonic() == 0
@@ -96,7 +82,7 @@ def test_whoever_asks_at_the_turn_is_answered_without_waiting(stage: Stage, plac
 def test_an_end_the_moment_an_answer_is_deferred_is_told_to_its_asker(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    up(stage)
+    one_child(stage)
     life = life_of(stage)
     real = loop_life._task_of
 
@@ -121,7 +107,7 @@ def test_an_end_the_moment_a_deferred_answer_is_done_is_told_to_its_asker(stage:
             life.end(Killed())
             return found
 
-    up(stage)
+    one_child(stage)
     life = life_of(stage)
     runner_of(stage)._deferred = Ending()
 
@@ -145,7 +131,7 @@ def test_what_is_deferred_by_a_life_that_has_ended_does_not_run(stage: Stage) ->
                 life_of(stage).end(Killed())
             return self.defer(work())
 
-    up(stage, Late)
+    one_child(stage, Late)
     with pytest.raises(Unavailable):
         stage.ask("sup/a", Note())
     stage.sim.advance(60.0)
@@ -154,7 +140,7 @@ def test_what_is_deferred_by_a_life_that_has_ended_does_not_run(stage: Stage) ->
 
 
 def test_a_deferred_answer_that_somebody_cancels_is_a_crash(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     owed = stage.begin("sup/a", Work(seconds=100.0))
     (task,) = runner_of(stage)._deferred
 
@@ -180,7 +166,7 @@ def test_a_supervisor_that_gives_up_has_handled_the_exit_of_its_child(stage: Sta
 
 
 def test_nothing_that_a_fenced_life_says_of_a_message_counts(stage: Stage) -> None:
-    up(stage, poison_after=2)
+    one_child(stage, poison_after=2)
     stage.do("sup/a", Die())
     cell = stage.system.cell("sup/a")
     assert cell is not None
@@ -245,7 +231,7 @@ def test_a_reader_that_was_fenced_off_does_not_come_to_listen() -> None:
 
 
 def test_what_a_life_owes_is_told_in_the_order_in_which_it_was_taken(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     for n in range(5):
         stage.do("sup/a", [Work(seconds=100.0 + n), Note(n=n)][n % 2])
     stage.tell("sup/a", Die(how="hang"))
@@ -257,7 +243,7 @@ def test_what_a_life_owes_is_told_in_the_order_in_which_it_was_taken(stage: Stag
 
 
 def test_a_hang_that_is_noticed_as_its_message_is_answered_ends_nobody(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     owed = stage.begin("sup/a", Work(seconds=1.0))
     life = life_of(stage)
     cell = stage.system.cell("sup/a")
@@ -274,7 +260,7 @@ def test_a_hang_that_is_noticed_as_its_message_is_answered_ends_nobody(stage: St
 
 
 def test_an_end_comes_once(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     life = life_of(stage)
 
     assert life.end(Killed())
@@ -295,7 +281,7 @@ def test_asks_that_were_given_up_do_not_pile_up_and_are_dead_letters(stage: Stag
         with pytest.raises(DeadlineExceeded):
             await stage.system.ask("sup/a", Note(n=n), timeout=1.0)
 
-    up(stage, handler_limit=None)
+    one_child(stage, handler_limit=None)
     stage.do("sup/a", Die(how="hang"))
     cell = stage.system.cell("sup/a")
     assert cell is not None
@@ -317,7 +303,7 @@ def test_asks_that_were_given_up_make_room_in_a_full_mailbox(stage: Stage) -> No
         await asyncio.wait(asks)
         assert {type(ask.exception()) for ask in asks} == {DeadlineExceeded}
 
-    up(stage, handler_limit=None, mailbox=10)
+    one_child(stage, handler_limit=None, mailbox=10)
     stage.do("sup/a", Die(how="hang"))
     stage.sim.run(waits())
     cell = stage.system.cell("sup/a")
@@ -335,7 +321,7 @@ def test_asks_that_were_given_up_make_room_in_a_full_mailbox(stage: Stage) -> No
 
 
 def test_an_ask_at_its_deadline_is_over_though_its_asker_has_not_heard_yet(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     reply = ThreadReply()
     stage.system.send("sup/a", Envelope(Note(n=1), reply, stage.sim.clock.monotonic()))
     stage.system.send("sup/a", Envelope(Note(n=2), ThreadReply(), stage.sim.clock.monotonic() + 1.0))
@@ -350,7 +336,7 @@ def test_an_ask_at_its_deadline_is_over_though_its_asker_has_not_heard_yet(stage
 
 
 def test_nobody_asks_an_address_at_rest_whatever_the_message(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     stage.ask("sup", TerminateChild(name="a"))
 
     for message in (Note(), WhichChildren(), Stop()):
@@ -366,7 +352,7 @@ def test_nobody_asks_an_address_at_rest_whatever_the_message(stage: Stage) -> No
 
 
 def test_a_message_that_could_not_be_sent_is_settled(stage: Stage) -> None:
-    up(stage)
+    one_child(stage)
     stage.ask("sup", TerminateChild(name="a"))
     for address in ("sup/nobody", "sup/a"):
         envelope = Envelope(Note())
@@ -408,7 +394,7 @@ def seen(stage: Stage) -> list[tuple[Any, ...]]:
 
 
 def test_a_message_is_not_replaced_by_one_of_another_kind_with_an_equal_key(stage: Stage) -> None:
-    up(stage, Column)
+    one_child(stage, Column)
 
     stage.tell("sup/a", Price(value=1))
     stage.tell("sup/a", Size(value=2))
@@ -419,7 +405,7 @@ def test_a_message_is_not_replaced_by_one_of_another_kind_with_an_equal_key(stag
 
 
 def test_a_key_that_can_not_be_one_is_told_to_the_asker_and_felt_by_nobody(stage: Stage) -> None:
-    up(stage, Column)
+    one_child(stage, Column)
     stage.tell("sup/a", Odd())
 
     assert stage.ask("sup/a", Odd()) == 7
@@ -515,7 +501,7 @@ def test_work_that_can_not_be_deferred_any_more_is_refused_and_closed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop_life, "MAX_DEFERRED", 3)
-    up(stage, poison_after=2)
+    one_child(stage, poison_after=2)
     stage.do("sup/a", Work(seconds=0.0, end="error"))
     owed = [stage.begin("sup/a", Work(seconds=5.0)) for _ in range(3)]
 

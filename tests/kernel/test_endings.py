@@ -15,20 +15,7 @@ from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Unavailable
 from aviary.supervisors.messages import DeleteChild, Reconfigure, StartChild, TerminateChild, WhichChildren
 from aviary.supervisors.spec import SupervisorSpec
-from kernel_stage import SECOND, Die, Note, Player, Stage, Stubborn, Work
-
-
-def up(stage: Stage, make: type[Player] = Player, **limits: Any) -> None:
-    limits.setdefault("poison_after", 1_000)
-    child = stage.child("a", make=make, settings=CellSettings(**limits))
-    stage.up(SupervisorSpec(intensity=None, children=(child,)))
-
-
-def life_of(stage: Stage, address: str = "sup/a") -> Life:
-    cell = stage.system.cell(address)
-    assert cell is not None
-    assert isinstance(cell.life, Life)
-    return cell.life
+from kernel_stage import SECOND, Die, Note, Player, Stage, Stubborn, Work, life_of, one_child
 
 
 class Trader(Player):
@@ -67,7 +54,7 @@ def releases(stage: Stage) -> list[int]:
 
 
 def test_the_background_tasks_of_a_life_that_can_not_be_ended_act_no_more(stage: Stage) -> None:
-    up(stage, Trader, handler_limit=5.0)
+    one_child(stage, Trader, handler_limit=5.0)
 
     for _ in range(3):
         stage.tell("sup/a", Work(seconds=1.0))
@@ -83,7 +70,7 @@ def test_the_background_tasks_of_a_life_that_can_not_be_ended_act_no_more(stage:
 
 
 def test_a_life_that_can_not_be_ended_is_told_counted_and_lets_go_all_the_same(stage: Stage) -> None:
-    up(stage, Trader, handler_limit=5.0)
+    one_child(stage, Trader, handler_limit=5.0)
 
     for count in (1, 2, 3):
         stage.tell("sup/a", Work(seconds=1.0))
@@ -116,7 +103,7 @@ def test_a_background_task_that_can_not_be_ended_is_told_counted_and_forgotten_w
                 except asyncio.CancelledError:
                     continue
 
-    up(stage, Clinging)
+    one_child(stage, Clinging)
     stage.sim.advance(1.0)
     stage.do("sup/a", Die())
     stage.sim.advance(5.0)
@@ -144,7 +131,7 @@ def test_release_has_all_of_its_time_however_long_the_background_tasks_took(stag
             finally:
                 await asyncio.sleep(8.0)
 
-    up(stage, Polite)
+    one_child(stage, Polite)
     stage.world.stops["a"] = 4.0
     stage.sim.advance(1.0)
     for _ in range(3):
@@ -172,7 +159,7 @@ def test_nobody_acts_any_more_when_its_actor_lets_go(stage: Stage) -> None:
         async def release(self) -> None:
             order.append("release")
 
-    up(stage, Orderly)
+    one_child(stage, Orderly)
     stage.sim.advance(1.0)
     stage.do("sup/a", Die(how="normal"))
     stage.sim.advance(1.0)
@@ -192,7 +179,7 @@ def test_the_background_tasks_of_a_fenced_life_are_cancelled_at_once(stage: Stag
                     await asyncio.sleep(1.5)
             return await super().receive(message)
 
-    up(stage, Slow, handler_limit=None)
+    one_child(stage, Slow, handler_limit=None)
     stage.do("sup/a", Work(seconds=1.0))
     (task,) = life_of(stage).runner._tasks  # type: ignore[union-attr]
 
@@ -210,7 +197,7 @@ def test_a_release_that_never_ends_is_given_up(stage: Stage) -> None:
         async def release(self) -> None:
             await deaf()
 
-    up(stage, Endless)
+    one_child(stage, Endless)
     stage.do("sup/a", Die())
     stage.sim.advance(1.0 + PROMPT + 2.0 + PROMPT + 0.1)
 
@@ -229,7 +216,7 @@ def test_release_is_called_once_however_the_life_ends(stage: Stage) -> None:
         "task exit",
         "task finish",
     ):
-        up(stage)
+        one_child(stage)
         stage.do("sup/a", Die(how=how))
         stage.sim.advance(1.0)
         life_of(stage).end(Killed())
@@ -252,7 +239,7 @@ def test_a_fenced_life_spawns_nothing(stage: Stage) -> None:
     async def work() -> None:
         ran.append("ran")
 
-    up(stage)
+    one_child(stage)
     actor: Any = life_of(stage).actor
     life_of(stage).end(Killed())
 
@@ -281,7 +268,7 @@ def test_what_is_spawned_as_the_fence_comes_down_does_not_run(stage: Stage) -> N
         # Between the look at the fence and the task, another thread may have put it there.
         life.runner.spawn(work(), "late")  # type: ignore[union-attr]
 
-    up(stage, Slow)
+    one_child(stage, Slow)
     stage.sim.run(fence_and_spawn())
     stage.sim.advance(2.0)
 
@@ -303,7 +290,7 @@ def test_a_life_that_is_killed_before_its_first_step_ends_at_once(stage: Stage) 
         await asyncio.shield(cell.life.done)
         return stage.system.clock.monotonic() - before
 
-    up(stage)
+    one_child(stage)
 
     assert stage.sim.run(kill_the_next()) == 0
     stage.sim.settle()

@@ -13,20 +13,13 @@ from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
 from kernel_live import Block, Blocking, Live
 from kernel_live import Note as NoteInThread
-from kernel_stage import Die, Note, Player, Stage
+from kernel_stage import Die, Note, Player, Stage, life_of
 
 
 def up(stage: Stage, **limits: Any) -> None:
     limits.setdefault("poison_after", 1_000)
     child = stage.child("a", settings=CellSettings(**limits))
     stage.up(SupervisorSpec(intensity=None, children=(child, *stage.children("b"))))
-
-
-def life_of(stage: Stage) -> Life:
-    cell = stage.system.cell("sup/a")
-    assert cell is not None
-    assert isinstance(cell.life, Life)
-    return cell.life
 
 
 def ref_of(stage: Stage) -> pykka.ActorRef[Any]:

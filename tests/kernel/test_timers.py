@@ -8,13 +8,12 @@ import pytest
 from aviary.actors.core.alarms import poison_alarm
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.exits import Killed
-from aviary.actors.core.life import Life
 from aviary.actors.core.message import Message
 from aviary.actors.core.timers import Timer
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.messages import RestartChild, TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
-from kernel_stage import SECOND, Die, Note, Player, Stage
+from kernel_stage import SECOND, Die, Note, Player, Stage, life_of
 
 
 class Tick(Message[None]):
@@ -57,13 +56,6 @@ def ticks(stage: Stage) -> list[float]:
 
 def by_life(stage: Stage) -> list[int]:
     return [life for word, _, life, *_ in stage.world.log if word == "tick"]
-
-
-def life_of(stage: Stage) -> Life:
-    cell = stage.system.cell("sup/a")
-    assert cell is not None
-    assert isinstance(cell.life, Life)
-    return cell.life
 
 
 def keeper(stage: Stage) -> Any:
@@ -294,3 +286,39 @@ def test_a_delay_that_has_passed_already_is_none(stage: Stage) -> None:
     stage.sim.settle()
 
     assert ticks(stage) == [0.0]
+
+
+class Newest(Message[None]):
+    """Only the newest one matters, whoever sent it."""
+
+    def conflation_key(self) -> str:
+        return "newest"
+
+
+def test_what_somebody_tells_is_not_lost_in_the_timer_message_of_a_dead_life(stage: Stage) -> None:
+    class Listener(Player):
+        async def prepare(self) -> object:
+            if self.incarnation == 1:
+                self.schedule(1.0, Newest())
+            return await super().prepare()
+
+        async def receive(self, message: Message[Any]) -> object:
+            if isinstance(message, Newest):
+                self.world.log.append(("newest", self.name, self.incarnation))
+                return None
+            return await super().receive(message)
+
+    stage.up(SupervisorSpec(intensity=None, children=(stage.child("a", make=Listener, backoff=SECOND),)))
+    stage.tell("sup/a", Die(how="hang"))
+    stage.sim.advance(1.5)
+    cell = stage.system.cell("sup/a")
+    assert cell is not None
+    assert len(cell.mailbox) == 1
+
+    # The timer's message waits behind what hangs; somebody tells the same kind, and then that life ends.
+    stage.tell("sup/a", Newest())
+    assert cell.life is not None
+    cell.life.end(Killed())
+    stage.sim.advance(5.0)
+
+    assert stage.world.log[-1] == ("newest", "a", 2)
