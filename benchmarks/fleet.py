@@ -20,23 +20,23 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import yaml
-from aviary.actors.bot import BotActor
-from aviary.actors.bot_folder import BotFolders
-from aviary.actors.bot_registry import BotRegistry
-from aviary.actors.bot_store import BotStore
-from aviary.actors.broker import Broker
+from aviary.actors.bots.bot import BotActor
+from aviary.actors.bots.folder import BotFolders
+from aviary.actors.bots.registry import BotRegistry
+from aviary.actors.bots.store import BotStore
 from aviary.actors.core.system import System
-from aviary.actors.database import Database
-from aviary.actors.engine.launch import Job, Template, launch
+from aviary.actors.engine.processes.launch import Job, Template, launch
+from aviary.actors.keeping.database import Database
 from aviary.actors.messages.bots import DeployControllers, ListBots, StopBot
 from aviary.actors.messages.strategies import SaveConfig
-from aviary.actors.mqtt_link import MqttLink
+from aviary.actors.messaging.broker import Broker
+from aviary.actors.messaging.link import MqttLink
 from aviary.actors.runtimes.process import ProcessRuntime
-from aviary.actors.strategy_files import StrategyFiles
-from aviary.actors.strategy_library import StrategyLibrary
+from aviary.actors.strategies.files import StrategyFiles
+from aviary.actors.strategies.library import StrategyLibrary
 from aviary.sandbox.testing import SandboxProcess
 from aviary.supervisors.boot import Tree
-from aviary.supervisors.families.bots import BotActors
+from aviary.supervisors.branches.bots import SupervisedBots
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from eth_keyfile.keyfile import encrypt_aes_ctr, keccak  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from aviary.actors.core.port_process import ChildProcess
-    from aviary.actors.engine.launch import OnBorn
+    from aviary.actors.engine.processes.launch import OnSpawn
 
 PASSWORD = "rehearsal"
 SAMPLE = 30.0
@@ -108,7 +108,7 @@ class Fleet:
         environment = {"AVIARY_SANDBOX_URL": self.sandbox.url}
         runtime = ProcessRuntime(self.launch, SecretStr(PASSWORD), self.system.clock, environment)
         store, bots = BotStore(), self.home / "bots"
-        family = BotActors(self.system, lambda name: BotActor(name, self.folders.of(name), store, runtime))
+        branch = SupervisedBots(self.system, lambda name: BotActor(name, self.folders.of(name), store, runtime))
         broker = SupervisorSpec(
             strategy="rest_for_one",
             children=(
@@ -117,7 +117,7 @@ class Fleet:
             ),
         )
         dynamic = SupervisorSpec(dynamic=True, intensity=None)
-        registry = ChildSpec("bot-registry", lambda: BotRegistry(family, store, self.folders, StrategyFiles(bots)))
+        registry = ChildSpec("bot-registry", lambda: BotRegistry(branch, store, self.folders, StrategyFiles(bots)))
         spec = SupervisorSpec(
             children=(
                 ChildSpec("database", lambda: Database(None, self.home / "fleet.sqlite")),
@@ -130,9 +130,9 @@ class Fleet:
         tree = Tree(self.system, spec)
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tree.start(), self.system.kernel.loop))
 
-    async def launch(self, job: Job, born: OnBorn | None) -> ChildProcess:
+    async def launch(self, job: Job, born: OnSpawn | None) -> ChildProcess:
         """Start an engine process."""
-        return await launch(self.template, job, on_born=born)
+        return await launch(self.template, job, on_spawn=born)
 
     async def measure(self, count: int) -> None:
         """Deploy all at once, wait until all quote, then watch them for a while."""

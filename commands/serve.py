@@ -19,12 +19,12 @@ import uvloop
 from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, is_private, read_settings
-from aviary.http.doorstep import Doorstep
+from aviary.http.startup_responder import StartupResponder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aviary.commands.house import House
+    from aviary.commands.server import Server
 
 log = logging.getLogger("aviary.server")
 
@@ -113,24 +113,26 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
     Turns the garbage collection on, which `run` keeps off until then.
     """
     stopped = stop_signals()
-    doorstep = Doorstep()
+    startup_responder = StartupResponder()
     try:
-        sockets = await doorstep.open(settings.host, settings.port)
+        sockets = await startup_responder.open(settings.host, settings.port)
     except OSError as error:
-        raise SettingsError(f"HOST, PORT: can't listen on {settings.host}:{settings.port}: {_reason(error)}") from error
+        raise SettingsError(
+            f"HOST, PORT: can't listen on {settings.host}:{settings.port}: {_reason(error)}"
+        ) from error
     host, port = sockets[0].getsockname()[:2]
     note_server(layout, host, port)
     if greeting is not None:
         print(greeting.replace("{url}", url_of(host, port)), flush=True)
     log.info("serving on %s, data in %s", url_of(host, port), layout.home)
     try:
-        house = await asyncio.to_thread(build, settings, layout)
+        server = await asyncio.to_thread(build, settings, layout)
         gc.enable()
-        doorstep.close()
-        await house.open(sockets)
+        startup_responder.close()
+        await server.open(sockets)
         await stopped.wait()
         log.info("stopping; bots go on, and are found again at the next start")
-        code = await house.close()
+        code = await server.close()
     finally:
         layout.server_record.unlink(missing_ok=True)
     log.info("stopped")
@@ -147,11 +149,11 @@ def stop_signals() -> asyncio.Event:
     return stopped
 
 
-def build(settings: Settings, layout: Layout) -> House:
+def build(settings: Settings, layout: Layout) -> Server:
     """Everything behind the door, not started yet. What it imports takes longer than the first answer may."""
-    from aviary.commands.house import House
+    from aviary.commands.server import Server
 
-    return House(settings, layout)
+    return Server(settings, layout)
 
 
 def note_server(layout: Layout, host: str, port: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal, Unavailable
-from aviary.http.auth import Doorkeeper, from_header
+from aviary.http.auth import BasicAuth, from_header
 from aviary.http.binding import bind
 from aviary.http.documents import document_pages
 from aviary.http.health import health_pages, is_starting
@@ -57,9 +57,9 @@ def create_app(
     `max_body` is in bytes; `limits` says how much a websocket puts up with.
     """
     check_rows(rows)
-    doorkeeper = Doorkeeper(settings.username, settings.password.get_secret_value(), system.clock)
-    streams = Streams(system, doorkeeper, settings.cors_origins, limits)
-    health = health_pages(system, doorkeeper)
+    basic_auth = BasicAuth(settings.username, settings.password.get_secret_value(), system.clock)
+    streams = Streams(system, basic_auth, settings.cors_origins, limits)
+    health = health_pages(system, basic_auth)
     pages = (*health, *document_pages(rows, health), *streams.pages())
     open_routes = frozenset(
         {(page.method, page.path) for page in pages if page.open}
@@ -67,7 +67,7 @@ def create_app(
     )
     app = web.Application(
         client_max_size=max_body,
-        middlewares=[cors(settings.cors_origins), errors, authentication(doorkeeper, open_routes)],
+        middlewares=[cors(settings.cors_origins), errors, authentication(basic_auth, open_routes)],
     )
     for page in pages:
         app.router.add_route(page.method, page.path, page.handler)
@@ -104,9 +104,7 @@ def handler_of(row: Row, system: System) -> Handler:
 
 def address_of(row: Row, message: Message[Any]) -> str:
     """The row's address for a message, whose fields in it are single segments by now."""
-    return _PLACEHOLDER.sub(
-        lambda found: str(getattr(message, row.names.get(found[1], found[1]))), row.address
-    )
+    return _PLACEHOLDER.sub(lambda found: str(getattr(message, row.names.get(found[1], found[1]))), row.address)
 
 
 @web.middleware
@@ -137,7 +135,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refuse(error.status, error.reason)
 
 
-def authentication(doorkeeper: Doorkeeper, open_routes: frozenset[tuple[str, str]]) -> Any:
+def authentication(basic_auth: BasicAuth, open_routes: frozenset[tuple[str, str]]) -> Any:
     """The middleware that lets nobody in without a password, but for the open routes."""
 
     @web.middleware
@@ -149,10 +147,10 @@ def authentication(doorkeeper: Doorkeeper, open_routes: frozenset[tuple[str, str
         header = request.headers.get("Authorization")
         if header is None or header.partition(" ")[0].lower() != "basic":
             return refuse(401, "Not authenticated", {"WWW-Authenticate": "Basic"})
-        wait = doorkeeper.wait_for(remote)
+        wait = basic_auth.wait_for(remote)
         if wait > 0:
             return refuse(429, "Too many failed logins", {"Retry-After": str(math.ceil(wait))})
-        if not doorkeeper.lets_in(remote, from_header(header)):
+        if not basic_auth.lets_in(remote, from_header(header)):
             return refuse(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
         return await handler(request)
 

@@ -65,7 +65,7 @@ def of_websocket(headers: Mapping[str, str], query: Mapping[str, str]) -> Creden
     return None if username is None or password is None else Credentials(username, password)
 
 
-class Doorkeeper:
+class BasicAuth:
     """Knows the one user, and counts the wrong logins of each address."""
 
     def __init__(self, username: str, password: str, clock: Clock) -> None:

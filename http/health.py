@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aviary.http.auth import Doorkeeper, from_header
-from aviary.http.doorstep import ABOUT
+from aviary.http.auth import BasicAuth, from_header
 from aviary.http.refusals import answer
 from aviary.http.routing import Page
+from aviary.http.startup_responder import ABOUT
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -20,7 +20,7 @@ KERNEL_SILENCE = 5.0
 """Seconds without a sign of life of the kernel's loop after which the server does not count as alive."""
 
 
-def health_pages(system: System, doorkeeper: Doorkeeper) -> tuple[Page, ...]:
+def health_pages(system: System, basic_auth: BasicAuth) -> tuple[Page, ...]:
     """`/`, `/health/live` and `/health/ready`. They must answer when no actor does."""
 
     async def root(_request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ def health_pages(system: System, doorkeeper: Doorkeeper) -> tuple[Page, ...]:
     async def ready(request: web.Request) -> web.Response:
         # Reasons may quote what an exchange or a library said: they are for who knows the password.
         header = request.headers.get("Authorization")
-        known = header is not None and doorkeeper.lets_in(request.remote or "", from_header(header))
+        known = header is not None and basic_auth.lets_in(request.remote or "", from_header(header))
         serving, state = readiness(system.tree(), reasons=known)
         return answer(state, 200 if serving else 503, None if serving else {"Retry-After": "1"})
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from aviary.actors.core.message import Message
-from aviary.http.doorstep import VERSION
 from aviary.http.routing import Page, Row
+from aviary.http.startup_responder import VERSION
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -111,7 +111,9 @@ def operation_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     required = set(schema.get("required", []))
     sent_as = {field: name for name, field in row.names.items()}
     in_path = {row.names.get(name, name): name for name in row.placeholders}
-    rest = {field: sent_as.get(field, field) for field in properties if field not in {*in_path, *row.fixed, row.whole}}
+    rest = {
+        field: sent_as.get(field, field) for field in properties if field not in {*in_path, *row.fixed, row.whole}
+    }
     in_query = {field: name for field, name in rest.items() if not row.takes_body or name in row.query}
     in_body = {field: name for field, name in rest.items() if field not in in_query and row.whole is None}
     operation: dict[str, Any] = {
@@ -154,7 +156,10 @@ def responses_of(row: Row, schemas: dict[str, Any]) -> dict[str, Any]:
     """What may be answered."""
     reply = reply_of(row.message) if row.reply is None else get_type_hints(row.reply).get("return", Any)
     return {
-        str(row.status): {"description": "Done", "content": {"application/json": {"schema": schema_of(reply, schemas)}}},
+        str(row.status): {
+            "description": "Done",
+            "content": {"application/json": {"schema": schema_of(reply, schemas)}},
+        },
         **{
             status: {
                 "description": text,
@@ -170,9 +175,7 @@ def schema_of(reply: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     if reply is Any or reply is object:
         return {}
     try:
-        schema = TypeAdapter(reply).json_schema(
-            ref_template=REF, mode="serialization", schema_generator=_Schemas
-        )
+        schema = TypeAdapter(reply).json_schema(ref_template=REF, mode="serialization", schema_generator=_Schemas)
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
         return {}
     schemas.update(schema.pop("$defs", {}))

@@ -1,7 +1,7 @@
 """The whole tree on one page: what runs, in which order it starts, and how each part is restarted.
 
-How each actor is made is in `parts.py`; accounts, connectors, feeds and bots are added while the
-server runs, under the specs of `families/`.
+How each actor is made is in `actor_factory.py`; accounts, connectors, feeds and bots are added while the
+server runs, under the specs of `branches/`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.catalogue import Catalogue
+from aviary.actors.accounts.portfolio import Portfolio
+from aviary.actors.accounts.trading import TradingService
 from aviary.actors.core.events import TOPIC
-from aviary.actors.database import READERS, a_reader
-from aviary.actors.journal import JournalKeeper
+from aviary.actors.keeping.database import READERS, a_reader
+from aviary.actors.keeping.journal import JournalKeeper
+from aviary.actors.keeping.service_manager import ServiceManager
+from aviary.actors.markets.catalogue import Catalogue
 from aviary.actors.messages.journal import KernelEventRecorded
-from aviary.actors.mqtt_link import MqttLink
-from aviary.actors.portfolio import Portfolio
-from aviary.actors.service_manager import ServiceManager
-from aviary.actors.trading_desk import TradingDesk
+from aviary.actors.messaging.link import MqttLink
+from aviary.supervisors.actor_factory import MARKET_HOST, ActorFactory
 from aviary.supervisors.backoff import FEED, Backoff
-from aviary.supervisors.families.accounts import HOST
-from aviary.supervisors.parts import MARKET_HOST, Parts
+from aviary.supervisors.branches.accounts import HOST
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 
@@ -45,7 +45,7 @@ MANY = SupervisorSpec(dynamic=True, intensity=None)
 def tree_spec(settings: Settings, layout: Layout, system: System) -> SupervisorSpec:
     """The root's spec for these settings."""
     keep_journal(system)
-    children = tuple(branches(settings, Parts(settings, layout, system)))
+    children = tuple(branches(settings, ActorFactory(settings, layout, system)))
     return SupervisorSpec(park=True, intensity=ROOT_INTENSITY, period=ROOT_PERIOD, children=children)
 
 
@@ -61,39 +61,39 @@ def _note(system: System, event: Any) -> None:
         system.tell("journal", KernelEventRecorded(event=event))
 
 
-def branches(settings: Settings, parts: Parts) -> Iterator[ChildSpec]:
+def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     """The root's children, in their order of start."""
-    yield ChildSpec("database", parts.database, backoff=BRANCH)
+    yield ChildSpec("database", factory.database, backoff=BRANCH)
     for reader in READERS:
-        yield ChildSpec(reader, parts.reader, backoff=FEED)
-    yield ChildSpec("database-inspector", parts.inspector, backoff=BRANCH)
+        yield ChildSpec(reader, factory.reader, backoff=FEED)
+    yield ChildSpec("database-inspector", factory.inspector, backoff=BRANCH)
     yield ChildSpec("journal", lambda: JournalKeeper("database"), backoff=BRANCH)
-    yield ChildSpec("disk", parts.disk, backoff=FEED)
-    yield ChildSpec("supervision", parts.supervision, backoff=BRANCH)
+    yield ChildSpec("disk", factory.disk, backoff=FEED)
+    yield ChildSpec("supervision", factory.supervision, backoff=BRANCH)
     if settings.template:
-        yield ChildSpec("template", parts.template, backoff=BRANCH)
+        yield ChildSpec("template", factory.template, backoff=BRANCH)
     if settings.sandbox:
-        yield ChildSpec("sandbox", parts.sandbox, backoff=BRANCH)
+        yield ChildSpec("sandbox", factory.sandbox, backoff=BRANCH)
     yield chain(
         "broker",
-        ChildSpec("server", parts.broker, backoff=BRANCH),
+        ChildSpec("server", factory.broker, backoff=BRANCH),
         ChildSpec("link", lambda: MqttLink("broker/server"), backoff=FEED),
     )
     yield chain(
         "market",
-        ChildSpec("host", lambda: parts.host("market"), backoff=HOST),
+        ChildSpec("host", lambda: factory.host("market"), backoff=HOST),
         ChildSpec("catalogue", lambda: Catalogue(MARKET_HOST), backoff=FEED),
     )
     yield supervisor("feeds", MANY)
-    yield ChildSpec("feed-registry", parts.feed_registry, backoff=BRANCH)
-    yield ChildSpec("market-data", parts.market_data, backoff=BRANCH)
+    yield ChildSpec("feed-registry", factory.feed_registry, backoff=BRANCH)
+    yield ChildSpec("market-data", factory.market_data, backoff=BRANCH)
     yield supervisor("accounts", MANY)
-    yield ChildSpec("account-registry", parts.account_registry, backoff=BRANCH)
-    yield ChildSpec("trading", lambda: TradingDesk(a_reader), backoff=FEED)
+    yield ChildSpec("account-registry", factory.account_registry, backoff=BRANCH)
+    yield ChildSpec("trading", lambda: TradingService(a_reader), backoff=FEED)
     yield ChildSpec("portfolio", Portfolio, backoff=FEED)
-    yield ChildSpec("strategy-library", parts.strategy_library, backoff=BRANCH)
+    yield ChildSpec("strategy-library", factory.strategy_library, backoff=BRANCH)
     yield supervisor("bots", MANY)
-    yield ChildSpec("bot-registry", parts.bot_registry, backoff=BRANCH)
+    yield ChildSpec("bot-registry", factory.bot_registry, backoff=BRANCH)
     yield ChildSpec("service-manager", lambda: ServiceManager(os.environ), backoff=BRANCH)
 
 

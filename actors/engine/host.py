@@ -15,13 +15,13 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from aviary.actors.core.port_server import Method, PortServer
-from aviary.actors.engine import catalogue, credentials
-from aviary.actors.engine.connections import Connections, Ticker
-from aviary.actors.engine.feeds import Feeds
-from aviary.actors.engine.guards import keep_the_application_out
-from aviary.actors.engine.holdings import Holdings
-from aviary.actors.engine.orders import Orders
-from aviary.actors.engine.public_data import PublicData
+from aviary.actors.engine.accounts.holdings import Holdings
+from aviary.actors.engine.accounts.orders import Orders
+from aviary.actors.engine.exchanges import catalogue, credentials
+from aviary.actors.engine.exchanges.connections import Connections, Ticker
+from aviary.actors.engine.markets.feeds import Feeds
+from aviary.actors.engine.markets.public_data import PublicData
+from aviary.actors.engine.processes.stub_application import install_stub_application
 from aviary.config.clock import SystemClock, pause
 
 REPORT_INTERVAL = 0.5
@@ -141,7 +141,7 @@ def main(spec: dict[str, Any]) -> int:
     from aviary.sandbox.connectors import register
 
     register()
-    keep_the_application_out()
+    install_stub_application()
     port = socket.socket(fileno=spec["port_fd"])
     _end_with_the_server(port.fileno())
     port.setblocking(False)

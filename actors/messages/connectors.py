@@ -1,6 +1,6 @@
 """What may be asked of the connector catalogue, and of one account's connector about itself."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -49,6 +49,26 @@ class TradingRule(Value):
     supports_market_orders: bool
     buy_order_collateral_token: str | None
     sell_order_collateral_token: str | None
+
+    @classmethod
+    def from_host(cls, row: Mapping[str, Any]) -> "TradingRule":
+        """A rule as the host tells it; a bound that the exchange does not set is 0, or out of reach."""
+        bounds = {name: value for name, value in row.items() if value is not None}
+        return cls(**{**_NO_BOUNDS, **bounds})
+
+
+_NO_BOUNDS: dict[str, Any] = {
+    "min_order_size": Decimal(0),
+    "max_order_size": Decimal("1e56"),
+    "min_price_increment": Decimal(0),
+    "min_base_amount_increment": Decimal(0),
+    "min_quote_amount_increment": Decimal(0),
+    "min_notional_size": Decimal(0),
+    "min_order_value": Decimal(0),
+    "max_price_significant_digits": Decimal("1e56"),
+    "buy_order_collateral_token": None,
+    "sell_order_collateral_token": None,
+}
 
 
 class GetTradingRules(Message[dict[str, TradingRule]]):

@@ -6,7 +6,7 @@ from typing import Any
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid, Unavailable
-from aviary.actors.engine.launch import Template
+from aviary.actors.engine.processes.launch import Template
 from pydantic import Field
 
 CALL_TIMEOUT = 12.0

@@ -1,4 +1,4 @@
-"""What may be asked of the supervision desk: the tree, the journal, dead letters, alarms."""
+"""What may be asked about the server itself: the tree, the journal, dead letters, alarms."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What may be asked of the trading desk, and of one account's connector about orders and positions."""
+"""What may be asked about trading, of all accounts together and of one account's connector about orders and positions."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal

@@ -37,7 +37,7 @@ class Running(Protocol):
         """End it at once."""
 
 
-type OnBorn = Callable[[ProcessMark], Awaitable[None]]
+type OnSpawn = Callable[[ProcessMark], Awaitable[None]]
 """Called before the bot does anything: who notes the mark down has never started a bot he does not know of."""
 
 
@@ -45,7 +45,7 @@ class Runtime(Protocol):
     """Starts bots and finds them again."""
 
     async def start(
-        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn
+        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_spawn: OnSpawn
     ) -> Running:
         """Start the bot in its folder; it goes on when the server ends."""
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from aviary.actors.core.port_process import ChildProcess
-from aviary.actors.engine.launch import Job
-from aviary.actors.engine.launch import OnBorn as OnProcessBorn
+from aviary.actors.engine.processes.launch import Job
+from aviary.actors.engine.processes.launch import OnSpawn as OnProcessSpawn
 from aviary.actors.messages.broker import BrokerInfo
-from aviary.actors.runtimes import OnBorn, ProcessMark, Running
+from aviary.actors.runtimes import OnSpawn, ProcessMark, Running
 from aviary.config.clock import Clock
 from pydantic import SecretStr
 
-ENTRY = "aviary.actors.engine.bot:main"
+ENTRY = "aviary.actors.engine.bots.bot:main"
 
 HEARTBEAT = 5.0
 """Seconds between two heartbeats of a bot."""
@@ -20,7 +20,7 @@ HEARTBEAT = 5.0
 SWEEP_PERIOD = 10.0
 """Seconds between a bot's looks for orders of its own that it does not know of."""
 
-type Launch = Callable[[Job, OnProcessBorn | None], Awaitable[ChildProcess]]
+type Launch = Callable[[Job, OnProcessSpawn | None], Awaitable[ChildProcess]]
 """Starts an engine process, forked from the template or cold."""
 
 
@@ -44,7 +44,7 @@ class ProcessRuntime:
         self._sweep_period = sweep_period
 
     async def start(
-        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_born: OnBorn
+        self, bot: str, folder: Path, script_config: str, broker: BrokerInfo, on_spawn: OnSpawn
     ) -> Running:
         """Start the bot; see `Runtime`."""
 
@@ -52,7 +52,7 @@ class ProcessRuntime:
             birth = process.birth
             if birth is None:
                 raise ProcessLookupError(f"the process of {bot} ended at once")
-            await on_born(ProcessMark(pid=process.pid, birth=birth, started_at=self._clock.now()))
+            await on_spawn(ProcessMark(pid=process.pid, birth=birth, started_at=self._clock.now()))
 
         return await self._launch(self._job(bot, folder, script_config, broker), born)
 

@@ -30,7 +30,7 @@ from aviary.actors.messages.market_data import (
 )
 from aviary.http.routing import Row
 
-DESK = "market-data"
+MARKET_DATA = "market-data"
 
 UNKNOWN: Mapping[type[Refusal], int] = {NotFound: 400}
 """The released server's status for a connector or pair that does not exist, where it is in the body."""
@@ -50,32 +50,32 @@ QUESTIONS: Mapping[str, type[Message[BookAnswer]]] = {
 }
 
 ROWS = (
-    Row("POST", "/market-data/candles", GetCandles, DESK, timeout=HISTORY, refusals=UNKNOWN),
-    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, DESK, timeout=HISTORY, refusals=UNKNOWN),
-    Row("POST", "/market-data/prices", GetPrices, DESK, refusals=UNKNOWN),
-    Row("POST", "/market-data/funding-info", GetFundingInfo, DESK, refusals=UNKNOWN),
-    Row("POST", "/market-data/order-book", GetOrderBook, DESK, refusals=UNKNOWN),
+    Row("POST", "/market-data/candles", GetCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
+    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
+    Row("POST", "/market-data/prices", GetPrices, MARKET_DATA, refusals=UNKNOWN),
+    Row("POST", "/market-data/funding-info", GetFundingInfo, MARKET_DATA, refusals=UNKNOWN),
+    Row("POST", "/market-data/order-book", GetOrderBook, MARKET_DATA, refusals=UNKNOWN),
     *(
-        Row("POST", f"/market-data/order-book/{name}", message, DESK, refusals=UNKNOWN)
+        Row("POST", f"/market-data/order-book/{name}", message, MARKET_DATA, refusals=UNKNOWN)
         for name, message in QUESTIONS.items()
     ),
-    Row("GET", "/market-data/order-book/diagnostics/{connector_name}", GetBookDiagnostics, DESK),
+    Row("GET", "/market-data/order-book/diagnostics/{connector_name}", GetBookDiagnostics, MARKET_DATA),
     Row(
         "POST",
         "/market-data/order-book/restart/{connector_name}",
         RestartBooks,
-        DESK,
+        MARKET_DATA,
         query=frozenset({"account_name"}),
         timeout=120.0,
     ),
-    Row("POST", "/market-data/trading-pair/add", AddTradingPair, DESK, refusals=UNKNOWN, timeout=120.0),
-    Row("POST", "/market-data/trading-pair/remove", RemoveTradingPair, DESK),
-    Row("GET", "/market-data/active-feeds", ListActiveFeeds, DESK),
-    Row("GET", "/market-data/settings", GetFeedSettings, DESK),
-    Row("GET", "/market-data/available-candle-connectors", ListCandleConnectors, DESK),
+    Row("POST", "/market-data/trading-pair/add", AddTradingPair, MARKET_DATA, refusals=UNKNOWN, timeout=120.0),
+    Row("POST", "/market-data/trading-pair/remove", RemoveTradingPair, MARKET_DATA),
+    Row("GET", "/market-data/active-feeds", ListActiveFeeds, MARKET_DATA),
+    Row("GET", "/market-data/settings", GetFeedSettings, MARKET_DATA),
+    Row("GET", "/market-data/available-candle-connectors", ListCandleConnectors, MARKET_DATA),
     # The documented forms: the connector is in the query.
-    Row("GET", "/market-data/ticker/{pair}", GetTicker, DESK, names=PAIR),
-    Row("GET", "/market-data/orderbook/{pair}", GetPairBook, DESK, names=PAIR),
-    Row("GET", "/market-data/candles/{pair}", GetPairCandles, DESK, names=PAIR, timeout=HISTORY),
-    Row("GET", "/market-data/trades/{pair}", GetPairTrades, DESK, names=PAIR),
+    Row("GET", "/market-data/ticker/{pair}", GetTicker, MARKET_DATA, names=PAIR),
+    Row("GET", "/market-data/orderbook/{pair}", GetPairBook, MARKET_DATA, names=PAIR),
+    Row("GET", "/market-data/candles/{pair}", GetPairCandles, MARKET_DATA, names=PAIR, timeout=HISTORY),
+    Row("GET", "/market-data/trades/{pair}", GetPairTrades, MARKET_DATA, names=PAIR),
 )

@@ -10,13 +10,13 @@ from aviary.actors.messages.supervision import (
 )
 from aviary.http.routing import Row
 
-DESK = "supervision"
+SUPERVISION = "supervision"
 
 ROWS = (
-    Row("GET", "/supervision/tree", GetTree, DESK),
-    Row("GET", "/supervision/journal", ListJournal, DESK),
-    Row("GET", "/supervision/dead-letters", ListDeadLetters, DESK),
-    Row("GET", "/supervision/alarms", ListAlarms, DESK),
-    Row("POST", "/supervision/restart", RestartActor, DESK, timeout=70.0),
-    Row("POST", "/supervision/release-poison", ReleasePoison, DESK),
+    Row("GET", "/supervision/tree", GetTree, SUPERVISION),
+    Row("GET", "/supervision/journal", ListJournal, SUPERVISION),
+    Row("GET", "/supervision/dead-letters", ListDeadLetters, SUPERVISION),
+    Row("GET", "/supervision/alarms", ListAlarms, SUPERVISION),
+    Row("POST", "/supervision/restart", RestartActor, SUPERVISION, timeout=70.0),
+    Row("POST", "/supervision/release-poison", ReleasePoison, SUPERVISION),
 )

@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, web
-from aviary.http.auth import Doorkeeper, of_websocket
+from aviary.http.auth import BasicAuth, of_websocket
 from aviary.http.origins import is_foreign
 from aviary.http.routing import Page
 from aviary.http.streams.bots import BotSession
@@ -44,10 +44,10 @@ class Streams:
     """The websockets of a server. They check passwords themselves: accepted first, as clients expect."""
 
     def __init__(
-        self, system: System, doorkeeper: Doorkeeper, origins: tuple[str, ...], limits: Limits | None = None
+        self, system: System, basic_auth: BasicAuth, origins: tuple[str, ...], limits: Limits | None = None
     ) -> None:
         self._system = system
-        self._doorkeeper = doorkeeper
+        self._basic_auth = basic_auth
         self._origins = origins
         self._limits = limits
         self._parted = Parted(system.clock)
@@ -87,9 +87,7 @@ class Streams:
 
         return Page("GET", path, handle, "a websocket", open=True)
 
-    async def _serve(
-        self, request: web.Request, make: Callable[[Connection], Session]
-    ) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request, make: Callable[[Connection], Session]) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(heartbeat=PING_PERIOD, max_msg_size=MAX_FRAME, compress=False)
         await socket.prepare(request)
         transport = request.transport
@@ -112,7 +110,7 @@ class Streams:
     def _refusal(self, request: web.Request) -> tuple[int, str] | None:
         if is_foreign(request, self._origins):
             return FOREIGN, "This origin is not allowed"
-        if not self._doorkeeper.lets_in(request.remote or "", of_websocket(request.headers, request.query)):
+        if not self._basic_auth.lets_in(request.remote or "", of_websocket(request.headers, request.query)):
             return UNAUTHORISED, "Authentication failed"
         if len(self._open) >= MAX_CONNECTIONS:
             return WSCloseCode.TRY_AGAIN_LATER, "Too many connections"

@@ -9,29 +9,29 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from aviary.actors.account_registry import AccountRegistry
-from aviary.actors.catalogue import Catalogue
-from aviary.actors.connector import Connector
+from aviary.actors.accounts.connector import Connector
+from aviary.actors.accounts.portfolio import Portfolio
+from aviary.actors.accounts.registry import AccountRegistry
+from aviary.actors.accounts.trading import TradingService
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe
 from aviary.actors.core.system import System
-from aviary.actors.database import Database
-from aviary.actors.engine_host import EngineHost
+from aviary.actors.hosts.engine_host import EngineHost
+from aviary.actors.hosts.template import TemplateKeeper
+from aviary.actors.keeping.database import Database
+from aviary.actors.markets.catalogue import Catalogue
 from aviary.actors.messages.accounts import AddCredential, CreateAccount
 from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus
 from aviary.actors.messages.database import Transact
 from aviary.actors.messages.engine import GetHost
 from aviary.actors.messages.sandbox import SandboxInfo
 from aviary.actors.messages.trading import CancelledOrder, CancelOrder, PlacedOrder, PlaceOrder
-from aviary.actors.portfolio import Portfolio
-from aviary.actors.template import TemplateKeeper
-from aviary.actors.trading_desk import TradingDesk
 from aviary.persistence.orders import Order
 from aviary.persistence.repositories import Repositories
 from aviary.sandbox.testing import SandboxProcess
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
-from aviary.supervisors.families.accounts import AccountFamily
+from aviary.supervisors.branches.accounts import SupervisedAccounts
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from aviary.supervisors.tree import ROOT_INTENSITY, ROOT_PERIOD
@@ -100,7 +100,7 @@ class World:
         return self.system.ask_blocking(address, message, timeout=timeout)
 
     def _spec(self) -> SupervisorSpec:
-        family = AccountFamily(self.system, self._host, self._connector)
+        branch = SupervisedAccounts(self.system, self._host, self._connector)
         market = SupervisorSpec(
             strategy="rest_for_one",
             intensity=None,
@@ -123,9 +123,9 @@ class World:
                     kind="supervisor",
                     settings=SUPERVISOR_SETTINGS,
                 ),
-                ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, family)),
+                ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, branch)),
                 ChildSpec("market", lambda: Supervisor(market), kind="supervisor", settings=SUPERVISOR_SETTINGS),
-                ChildSpec("trading", lambda: TradingDesk(lambda: "database")),
+                ChildSpec("trading", lambda: TradingService(lambda: "database")),
                 ChildSpec("portfolio", Portfolio),
             ),
         )

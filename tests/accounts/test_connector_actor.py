@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 import peewee
 import pytest
-from aviary.actors.connector import Connector
+from aviary.actors.accounts.connector import Connector
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import NotFound, Rejected, Unavailable
 from aviary.actors.core.simulation import Simulation

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
+from aviary.actors.accounts.orders import check_order, fill_of, round_down
+from aviary.actors.accounts.reconciliation import OpenOrder, reconcile
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.connectors import TradingRule
 from aviary.actors.messages.trading import PlaceOrder
-from aviary.actors.orders import check_order, fill_of, round_down
-from aviary.actors.reconciliation import OpenOrder, reconcile
 from aviary.persistence.order_states import LIVE, OrderState
 from aviary.persistence.orders import Order
 from hypothesis import given

@@ -8,33 +8,33 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 import yaml
-from aviary.actors.bot import BotActor, Patience
-from aviary.actors.bot_folder import BotFolders
-from aviary.actors.bot_registry import BotRegistry
-from aviary.actors.bot_store import BotStore
-from aviary.actors.broker import Broker
+from aviary.actors.bots.bot import BotActor, Patience
+from aviary.actors.bots.folder import BotFolders
+from aviary.actors.bots.registry import BotRegistry
+from aviary.actors.bots.store import BotStore
 from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
 from aviary.actors.core.system import System
-from aviary.actors.database import Database
-from aviary.actors.engine.launch import Job, Template, launch
-from aviary.actors.engine.launch import OnBorn as OnProcessBorn
+from aviary.actors.engine.processes.launch import Job, Template, launch
+from aviary.actors.engine.processes.launch import OnSpawn as OnProcessSpawn
+from aviary.actors.keeping.database import Database
 from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot, ListBots, StartBot
 from aviary.actors.messages.broker import GetBroker, GetLink
 from aviary.actors.messages.strategies import SaveConfig
-from aviary.actors.mqtt_link import MqttLink
+from aviary.actors.messaging.broker import Broker
+from aviary.actors.messaging.link import MqttLink
 from aviary.actors.runtimes.process import ProcessRuntime
-from aviary.actors.strategy_files import StrategyFiles
-from aviary.actors.strategy_library import StrategyLibrary
+from aviary.actors.strategies.files import StrategyFiles
+from aviary.actors.strategies.library import StrategyLibrary
 from aviary.sandbox.testing import SandboxProcess
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
-from aviary.supervisors.families.bots import BotActors
+from aviary.supervisors.branches.bots import SupervisedBots
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from eth_keyfile.keyfile import encrypt_aes_ctr, keccak
+from processes import processes_in
 from pydantic import SecretStr
 
 PASSWORD = "rehearsal"
@@ -166,7 +166,7 @@ class World:
             sweep_period=1.0,
         )
         store, folders = BotStore(performance_period=1.0), self.folders
-        family = BotActors(
+        branch = SupervisedBots(
             self.system, lambda name: BotActor(name, folders.of(name), store, runtime, self.patience), QUICK
         )
         broker = SupervisorSpec(
@@ -193,7 +193,7 @@ class World:
                     kind="supervisor",
                     settings=SUPERVISOR_SETTINGS,
                 ),
-                ChildSpec("bot-registry", lambda: BotRegistry(family, store, folders, StrategyFiles(self.bots))),
+                ChildSpec("bot-registry", lambda: BotRegistry(branch, store, folders, StrategyFiles(self.bots))),
             ),
         )
         self._tree = Tree(self.system, spec)
@@ -213,9 +213,9 @@ class World:
         """A bot's folder."""
         return self.bots / "instances" / bot
 
-    async def launch(self, job: Job, born: OnProcessBorn | None) -> ChildProcess:
+    async def launch(self, job: Job, born: OnProcessSpawn | None) -> ChildProcess:
         """Start an engine process, warm if there is a template."""
-        return await launch(self.template, job, on_born=born)
+        return await launch(self.template, job, on_spawn=born)
 
     def add_account(self, name: str = "desk", key: str = KEY) -> None:
         """Write an account with keys for both markets of the simulated exchange."""
@@ -375,15 +375,3 @@ class World:
             self.loop.call_soon_threadsafe(self.template.close)
         self.run(self.sandbox.stop())
         self.system.shutdown()
-
-
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """Processes that work in a folder or below it."""
-    found = []
-    for process in psutil.process_iter(["cwd", "status"]):
-        place = str(process.info["cwd"] or "")
-        if process.info["status"] != psutil.STATUS_ZOMBIE and (
-            place == str(folder) or place.startswith(f"{folder}/")
-        ):
-            found.append(process)
-    return found

@@ -7,7 +7,8 @@ import pytest
 from aviary.actors.core.refusal import Conflict, Invalid
 from aviary.actors.messages.bots import DeployControllers, DeployScript, ListBots, ListRuns
 from aviary.actors.messages.strategies import SaveConfig
-from bot_world import World, key_of, processes_in, quotes
+from bot_world import World, key_of, quotes
+from processes import processes_in
 
 
 def deploy(world: World, name: str, *configs: str, account: str = "desk") -> Any:

@@ -6,8 +6,9 @@ import signal
 import orjson
 from aviary.actors.messages.bots import FindBot, StartBot, StopBot
 from aviary.actors.messages.broker import GetBroker
-from bot_world import World, key_of, processes_in, quotes
+from bot_world import World, key_of, quotes
 from poison import KILLS, assert_nothing_is_set_aside
+from processes import processes_in
 
 FIRST = (quotes(), quotes("sandbox_perpetual", id="futures"))
 """Two orders a side on each market."""

@@ -4,7 +4,7 @@ import shutil
 
 import orjson
 import pytest
-from aviary.actors.bot_store import Bot, BotRun
+from aviary.actors.bots.store import Bot, BotRun
 from aviary.actors.core.refusal import Conflict, NotFound
 from aviary.actors.messages.bots import (
     FindBot,

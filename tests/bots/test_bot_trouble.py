@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.messages.bots import BotStatus, StopBot
-from aviary.actors.strategy_files import read_yaml, write_yaml
+from aviary.actors.strategies.files import read_yaml, write_yaml
 from bot_world import World, key_of, quotes
 
 

@@ -1,7 +1,7 @@
 """The pure parts: what is read from the wire, and which orders are a bot's own."""
 
-from aviary.actors.bot_logs import BotLogs
-from aviary.actors.mqtt_link import parse
+from aviary.actors.bots.logs import BotLogs
+from aviary.actors.messaging.link import parse
 from aviary.http.json import dumps
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aviary.actors.engine.launch import HOST_ENTRY, Job, Template, launch_with_port
+from aviary.actors.engine.processes.launch import HOST_ENTRY, Job, Template, launch_with_port
 from aviary.config.clock import SystemClock
 from aviary.sandbox.testing import SandboxProcess, running_sandbox
 from engine_neighbours import Host, connect

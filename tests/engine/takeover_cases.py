@@ -14,14 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from aviary.actors.engine.roots import settle_in
+from aviary.actors.engine.processes.hummingbot_home import use_home
 
-settle_in(Path(sys.argv[1]))
+use_home(Path(sys.argv[1]))
 
-from aviary.actors.engine.bot_orchestrator import LASTING, RecordingOrchestrator
-from aviary.actors.engine.bot_record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor
-from aviary.actors.engine.bot_resuming import PastOrder
-from aviary.actors.engine.bot_takeover import Estate, estates
+from aviary.actors.engine.bots.orchestrator import LASTING, RecordingOrchestrator
+from aviary.actors.engine.bots.takeover import ExecutorFills, fetch_fills
+from aviary.actors.engine.executors.record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor
+from aviary.actors.engine.executors.resuming import PastOrder
 from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -273,9 +273,11 @@ async def asked(case: dict[str, Any]) -> dict[str, Any]:
     said: list[str] = []
     sent = order("BUY", case["amount"])
     executor = UnfinishedExecutor("e", "pmm", "position_executor", "{}", (sent,))
-    [estate] = await estates((executor,), {"exchange": exchange}, said.append, lambda: case.get("age", 60.0) + 1.0)
-    assert isinstance(estate, Estate)
-    [past] = estate.past()
+    [fills] = await fetch_fills(
+        (executor,), {"exchange": exchange}, said.append, lambda: case.get("age", 60.0) + 1.0
+    )
+    assert isinstance(fills, ExecutorFills)
+    [past] = fills.past()
     fills = [[str(one.fill_base_amount), str(one.fill_price)] for one in past.trades]
     return {
         "ids": sorted(set(map(str, exchange.asked))),

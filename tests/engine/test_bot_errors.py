@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aviary.actors.engine.bot_errors import KEPT, Errors, time_heals
+from aviary.actors.engine.bots.errors import KEPT, Errors, time_heals
 from pydantic import BaseModel, ValidationError
 
 

@@ -76,8 +76,8 @@ async def test_hummingbots_own_login_reads_the_folder(host: Host, tmp_path: Path
     script = """
 import sys
 from pathlib import Path
-from aviary.actors.engine.roots import settle_in
-settle_in(Path(sys.argv[1]))
+from aviary.actors.engine.processes.hummingbot_home import use_home
+use_home(Path(sys.argv[1]))
 from aviary.sandbox.connectors import register
 register()
 from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger

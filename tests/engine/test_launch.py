@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aviary.actors.core.port_process import ChildProcess
-from aviary.actors.engine.launch import HOST_ENTRY, Job, Template, launch, launch_with_port
+from aviary.actors.engine.processes.launch import HOST_ENTRY, Job, Template, launch, launch_with_port
 from aviary.config.clock import SystemClock
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -106,7 +106,7 @@ async def test_nothing_is_done_unless_the_birth_was_written_down(
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        await launch(maybe_template, job(tmp_path, "report"), on_born=fail_to_write_down)
+        await launch(maybe_template, job(tmp_path, "report"), on_spawn=fail_to_write_down)
 
     await ended(born[0])
     assert not (tmp_path / "report").exists()
@@ -132,7 +132,7 @@ async def test_children_live_on_when_their_template_is_killed_and_the_next_start
 async def test_a_template_that_hangs_is_killed_and_the_start_is_cold_and_happens_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aviary.actors.engine.template_client.FORK_TIMEOUT", 0.3)
+    monkeypatch.setattr("aviary.actors.engine.processes.template_client.FORK_TIMEOUT", 0.3)
     template = Template.start(tmp_path / "template", tmp_path / "template.log")
     await template.ready(60)
     template.process.signal(signal.SIGSTOP)
@@ -193,7 +193,7 @@ async def test_a_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     script = f"""
 import asyncio, os, signal
 from pathlib import Path
-from aviary.actors.engine.launch import Job, launch
+from aviary.actors.engine.processes.launch import Job, launch
 job = Job("jobs_for_tests:stay", Path({str(tmp_path / "own")!r}), Path({str(tmp_path / "log")!r}),
           {{"report": {str(tmp_path / "report")!r}}})
 async def main():

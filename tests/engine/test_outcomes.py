@@ -2,7 +2,7 @@
 
 import aiohttp
 import pytest
-from aviary.actors.engine.outcomes import OutcomeUnknown, definite_no, error_text, plain_words
+from aviary.actors.engine.exchanges.outcomes import OutcomeUnknown, definite_no, error_text, plain_words
 from hypothesis import given
 from hypothesis import strategies as st
 

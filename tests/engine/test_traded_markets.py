@@ -11,7 +11,7 @@ import pytest
 LOOK = """
 import json, sys
 from pathlib import Path
-from aviary.actors.engine.bot_orders import traded_markets
+from aviary.actors.engine.bots.orders import traded_markets
 
 found = traded_markets(Path(sys.argv[1]), Path(sys.argv[2]))
 print(json.dumps({connector: sorted(pairs) for connector, pairs in found.items()}))

@@ -7,15 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aviary.actors.account_registry import AccountRegistry
-from aviary.actors.bot_registry import BotRegistry
-from aviary.actors.catalogue import Catalogue
-from aviary.actors.database import Database, DatabaseReader
-from aviary.actors.market_data import MarketData
-from aviary.actors.portfolio import Portfolio
-from aviary.actors.strategy_library import StrategyLibrary
-from aviary.actors.supervision import SupervisionDesk
-from aviary.actors.trading_desk import TradingDesk
+from aviary.actors.accounts.portfolio import Portfolio
+from aviary.actors.accounts.registry import AccountRegistry
+from aviary.actors.accounts.trading import TradingService
+from aviary.actors.bots.registry import BotRegistry
+from aviary.actors.keeping.database import Database, DatabaseReader
+from aviary.actors.keeping.supervision import SupervisionService
+from aviary.actors.markets.catalogue import Catalogue
+from aviary.actors.markets.market_data import MarketData
+from aviary.actors.strategies.library import StrategyLibrary
 from aviary.http.routes.all import ROWS
 from front_end import front_end
 
@@ -113,8 +113,8 @@ DESKS: dict[str, type[Actor]] = {
     "market/catalogue": Catalogue,
     "portfolio": Portfolio,
     "strategy-library": StrategyLibrary,
-    "supervision": SupervisionDesk,
-    "trading": TradingDesk,
+    "supervision": SupervisionService,
+    "trading": TradingService,
 }
 
 ASKS_NOBODY = {"sandbox"}

@@ -10,7 +10,7 @@ import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe
 from aviary.config.clock import FakeClock
-from aviary.http.auth import GUESSES, WINDOW, Credentials, Doorkeeper, from_header, from_token
+from aviary.http.auth import GUESSES, WINDOW, BasicAuth, Credentials, from_header, from_token
 from aviary.http.routing import Row
 from aviary.supervisors.spec import ChildSpec
 from front_end import LOGIN, PASSWORD, USER, front_end
@@ -95,14 +95,14 @@ def test_user_and_password_are_both_compared_in_constant_time_always(
         return real(a, b)
 
     monkeypatch.setattr("aviary.http.auth.hmac.compare_digest", watched)
-    keeper = Doorkeeper(USER, PASSWORD, FakeClock())
+    keeper = BasicAuth(USER, PASSWORD, FakeClock())
 
     assert keeper.admits(Credentials(username, password)) is ((username, password) == (USER, PASSWORD))
     assert compared == [(username.encode(), USER.encode()), (password.encode(), PASSWORD.encode())]
 
 
 def test_an_unset_password_opens_nothing() -> None:
-    assert not Doorkeeper("ann", "", FakeClock()).admits(Credentials("ann", ""))
+    assert not BasicAuth("ann", "", FakeClock()).admits(Credentials("ann", ""))
 
 
 def test_a_token_may_lack_its_padding_and_have_spaces_for_pluses() -> None:
@@ -121,7 +121,7 @@ def test_what_is_no_login_is_none(header: str | None) -> None:
 
 def test_many_different_guesses_from_one_address_are_made_to_wait() -> None:
     clock = FakeClock()
-    keeper = Doorkeeper(USER, PASSWORD, clock)
+    keeper = BasicAuth(USER, PASSWORD, clock)
     for number in range(GUESSES):
         assert not keeper.lets_in("10.0.0.1", Credentials(USER, f"guess {number}"))
 
@@ -134,7 +134,7 @@ def test_many_different_guesses_from_one_address_are_made_to_wait() -> None:
 
 
 def test_a_client_that_repeats_an_outdated_password_locks_nobody_out() -> None:
-    keeper = Doorkeeper(USER, PASSWORD, FakeClock())
+    keeper = BasicAuth(USER, PASSWORD, FakeClock())
     for _ in range(10 * GUESSES):
         assert not keeper.lets_in("10.0.0.1", Credentials(USER, "last year's"))
 

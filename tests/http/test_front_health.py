@@ -10,7 +10,7 @@ from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe
 from aviary.actors.core.system import System
-from aviary.actors.supervision import SupervisionDesk
+from aviary.actors.keeping.supervision import SupervisionService
 from aviary.http.routes.supervision import ROWS
 from aviary.http.routing import Row
 from aviary.supervisors.backoff import Backoff
@@ -43,7 +43,7 @@ class Degraded(AsyncActor):
 
 
 def desk(system: System) -> ChildSpec:
-    return ChildSpec("supervision", lambda: SupervisionDesk(lambda: "reader", TreeRestarter(system)))
+    return ChildSpec("supervision", lambda: SupervisionService(lambda: "reader", TreeRestarter(system)))
 
 
 async def until_state(front: FrontEnd, address: str, state: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aviary.actors.core.refusal import ActorCrashed, Invalid, Unavailable
 from aviary.actors.core.system import System
-from aviary.actors.database import ALARM, DAMAGE_ALARM, Database, DatabaseInspector, DatabaseReader
+from aviary.actors.keeping.database import ALARM, DAMAGE_ALARM, Database, DatabaseInspector, DatabaseReader
 from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
 from aviary.config.clock import pause
 from aviary.persistence.bots import Bot

@@ -1,0 +1,1 @@
+"""Accounts: their credentials, orders, balances and positions, and trading through them."""

@@ -1,0 +1,1 @@
+"""Bots: deployed, kept running, stopped and archived, and what is known of each."""

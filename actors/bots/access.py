@@ -1,0 +1,57 @@
+"""What everything that handles bots shares: their records, one lock a bot, and whether its actor lives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aviary.actors.core.refusal import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aviary.actors.bots.store import Bot, BotStore
+    from aviary.actors.core.actor import AsyncActor
+    from aviary.persistence.repositories import Repositories
+
+
+class KnownBots:
+    """The bots in the database, on behalf of one incarnation of the registry."""
+
+    def __init__(self, actor: AsyncActor, store: BotStore) -> None:
+        self.actor = actor
+        self._store = store
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Held while something is done to a bot: it is done in order."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    def lives(self, name: str) -> bool:
+        """Whether the bot's actor would answer."""
+        cell = self.actor.system.cell(f"bots/{name}")
+        return cell is not None and cell.state in {"running", "degraded"}
+
+    async def fetch[R](self, work: Callable[[Repositories], R]) -> R:
+        """Run `work`, which only reads."""
+        return await self._store.fetch(self.actor, work)
+
+    async def transact[R](self, work: Callable[[Repositories], R]) -> R:
+        """Run `work` in one transaction."""
+        return await self._store.transact(self.actor, work)
+
+    async def is_unknown(self, name: str) -> bool:
+        """Whether there is no bot of this name."""
+        return await self.fetch(lambda r: r.bots.get(name)) is None
+
+    async def must_exist(self, name: str) -> Bot:
+        """The bot's record; `NotFound`."""
+        bot = await self.fetch(lambda r: r.bots.get(name))
+        if bot is None or bot.desired == "archived":
+            raise NotFound(f"Bot '{name}' not found")
+        return bot
+
+    async def change(self, name: str, **changes: Any) -> None:
+        """Change fields of the bot's record."""
+        at = self.actor.clock.now()
+        await self.transact(lambda r: r.bots.change(name, at=at, **changes))

@@ -1,0 +1,1 @@
+"""An account's side of a host: credentials, orders, balances and positions."""

@@ -1,0 +1,1 @@
+"""A whole hummingbot as a process: what its launcher adds to it."""

@@ -1,0 +1,1 @@
+"""Hummingbot's connectors: built, asked, and understood."""

@@ -1,0 +1,1 @@
+"""Code of controllers and scripts, looked into."""

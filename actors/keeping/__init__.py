@@ -1,0 +1,1 @@
+"""What keeps the server itself: database, journal, disk, supervision, the service manager."""

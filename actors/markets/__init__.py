@@ -1,0 +1,1 @@
+"""Markets: feeds, candles, order books and what connectors trade."""

@@ -1,0 +1,1 @@
+"""The MQTT broker, and the link over which bots are spoken to."""

@@ -1,0 +1,1 @@
+"""The library of controllers, scripts and configurations, and what is checked of them."""
