@@ -18,7 +18,7 @@ from aviary.actors.messages.strategies import IDENTIFIER, StrategyKind
 
 CONTROLLER_TYPES = ("directional_trading", "market_making", "generic")
 
-SHIPPED = Path(__file__).parent.parent / "strategies"
+SHIPPED = Path(__file__).parents[2] / "strategies"
 """What comes with the product; copied where nothing of the name exists yet."""
 
 FULL_RETRY = 30.0

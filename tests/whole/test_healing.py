@@ -164,7 +164,7 @@ def test_what_happened_behind_our_back_is_noticed(desk: Server, kind: str, state
 @pytest.mark.parametrize("name", ["sandbox", "broker", "template"])
 def test_a_neighbour_process_that_is_killed_is_back(desk: Server, name: str) -> None:
     addresses = {"sandbox": "sandbox", "broker": "broker/server", "template": "template"}
-    words = {"sandbox": "aviary.sandbox", "broker": str(desk.home / "broker"), "template": "engine.template"}
+    words = {"sandbox": "aviary.sandbox", "broker": str(desk.home / "broker"), "template": "processes.template"}
     before = desk.cell(addresses[name])["restarts"]
     victims = [
         process
