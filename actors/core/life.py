@@ -8,14 +8,13 @@ message is answered, refused, or told as a dead letter once, whoever comes first
 from __future__ import annotations
 
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.calls import call_on
-from aviary.actors.core.events import shortened
 from aviary.actors.core.exits import Crash, Exit, Hung, Normal, Phase, Shutdown, describe, one_line
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
+from aviary.actors.core.tracebacks import traceback_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -213,7 +212,7 @@ class Life:
             return
         reason = Crash(self.overseer.ledger.new_id("crash"), one_line(error), phase)
         if self.end(reason, envelope):
-            self.overseer.crashed(self, reason, _traceback_of(error), envelope)
+            self.overseer.crashed(self, reason, traceback_of(error), envelope)
 
     def fence(self) -> None:
         """Wait for whoever is fencing this incarnation off at this moment, so that `reason` is right."""
@@ -229,7 +228,7 @@ class Life:
                 # Somebody else's crash, which is in the journal already.
                 envelope.refuse(error)
             else:
-                self._fail_request(envelope, one_line(error), _traceback_of(error))
+                self._fail_request(envelope, one_line(error), traceback_of(error))
 
     def drop(self, envelope: Envelope, seconds: float) -> bool:
         """Whether an owed answer that takes too long is given up alone; from whatever thread."""
@@ -383,10 +382,3 @@ class Life:
         """Note that a kind of message did not kill."""
         if self.cell.kills:
             self.overseer.quarantine.note_survival(self.cell, type(envelope.message))
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        return shortened("".join(traceback.format_exception(error)))
-    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
-        return f"{one_line(error)}\n(its traceback can't be had: {one_line(worse)})"

@@ -42,6 +42,7 @@ DISPATCHER = f"{CORE}/dispatcher.py"
 DISPATCHERS = f"{CORE}/dispatchers.py"
 EVENTS = f"{CORE}/events.py"
 EXITS = f"{CORE}/exits.py"
+TRACEBACKS = f"{CORE}/tracebacks.py"
 ADDRESS = f"{CORE}/address.py"
 
 SUPERVISOR = "supervisors/supervisor.py"
@@ -237,11 +238,28 @@ CUSTODY = (
         "        if False:",
     ),
     Mutant(
-        LIFE,
+        TRACEBACKS,
         "the text of a crash is bounded",
-        'return shortened("".join(traceback.format_exception(error)))',
-        'return "".join(traceback.format_exception(error))',
+        "return shortened(text)",
+        "return text",
     ),
+    Mutant(TRACEBACKS, "each error of a chain is told", "reversed(links)", "links[:1]"),
+    Mutant(
+        TRACEBACKS,
+        "an error in a handler of another is told with it",
+        "elif context is not None and",
+        "elif False and",
+    ),
+    Mutant(TRACEBACKS, "what is hidden on purpose stays so", " and not link.__suppress_context__", ""),
+    Mutant(TRACEBACKS, "causes may go round", "and id(cause) not in seen", ""),
+    Mutant(
+        TRACEBACKS,
+        "stacks that are kept are told apart",
+        "frame.tb_frame.f_code, frame.tb_lasti",
+        "frame.tb_frame.f_code, 0",
+    ),
+    Mutant(TRACEBACKS, "stacks that are kept are bounded", "if len(_texts) >= PLACES:", "if False:"),
+    Mutant(TRACEBACKS, "members of a group are told", "BaseExceptionGroup | NameError", "NameError"),
     Mutant(
         LIFE,
         "a crash tells the message that waits behind",
@@ -829,12 +847,6 @@ LIVES_AND_ENDS = (
         "        cell.next_try_at = None",
     ),
     Mutant(
-        LIVES,
-        "the text of a failed factory is bounded",
-        'detail=shortened("".join(traceback.format_exception(error))),',
-        'detail="".join(traceback.format_exception(error)),',
-    ),
-    Mutant(
         DIRECTORY,
         "what waits at an address that is removed is refused",
         '            self._empty(cell, f"{cell.address} does not exist any more")',
@@ -1094,7 +1106,7 @@ THREADS = (
     Mutant(
         CALLS,
         "one call that fails keeps nobody from the others",
-        "            except Exception as error:",
+        "            except BaseException as error:",
         "            except ZeroDivisionError as error:",
     ),
     Mutant(
@@ -1266,7 +1278,7 @@ SUPERVISION = (
     Mutant(
         DECISIONS, "the boundary of intensity", "len(history) > spec.intensity", "len(history) >= spec.intensity"
     ),
-    Mutant(DECISIONS, "the boundary of the period", "if now - at <= period)", "if now - at < period)"),
+    Mutant(DECISIONS, "the boundary of the period", "now - at <= period)", "now - at < period)"),
     Mutant(
         DECISIONS,
         "rest_for_one leaves the earlier ones alone",
