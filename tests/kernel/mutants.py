@@ -42,8 +42,8 @@ DISPATCHER = f"{CORE}/dispatcher.py"
 DISPATCHERS = f"{CORE}/dispatchers.py"
 EVENTS = f"{CORE}/events.py"
 EXITS = f"{CORE}/exits.py"
+PAPERWORK = f"{CORE}/paperwork.py"
 TRACEBACKS = f"{CORE}/tracebacks.py"
-ADDRESS = f"{CORE}/address.py"
 
 SUPERVISOR = "supervisors/supervisor.py"
 CHILDREN = "supervisors/children.py"
@@ -234,8 +234,36 @@ CUSTODY = (
     Mutant(
         LIFE,
         "a life that has ended does not end its overseer twice",
-        "        if self._finished:",
+        "        if self.done.done():",
         "        if False:",
+    ),
+    Mutant(
+        LIFE,
+        "a crash is written down before the next life begins",
+        "            return\n        self.report()\n",
+        "            return\n",
+    ),
+    Mutant(
+        LIFE,
+        "a crash is written down once",
+        "report, self._report = self._report, None",
+        "report = self._report",
+    ),
+    Mutant(
+        LIFE,
+        "whoever crashes lets go behind its paperwork",
+        "if self._report is None or self.runner is None:",
+        "if True:",
+        "whoever finishes writes down what is not written down yet: it is done sooner, and the kernel's loop has it all",
+    ),
+    Mutant(PAPERWORK, "paperwork is done in turns", "if self._waiting or self._done >= AT_ONCE:", "if False:"),
+    Mutant(PAPERWORK, "paperwork keeps its order", "if self._waiting or self._done", "if self._done"),
+    Mutant(PAPERWORK, "turns of paperwork are bounded", "min(len(self._waiting), AT_ONCE)", "len(self._waiting)"),
+    Mutant(
+        PAPERWORK,
+        "paperwork that waits is done",
+        "            self._count()\n            try:",
+        "            try:",
     ),
     Mutant(
         TRACEBACKS,
@@ -658,15 +686,14 @@ LIVES_AND_ENDS = (
     Mutant(
         LOOP,
         "release has its whole time, however long the tasks took",
-        "            async with asyncio.timeout(limit):\n                await _awaited(life.actor.release())",
-        "            if not beside or not deaf:\n                async with asyncio.timeout(limit):\n"
-        "                    await _awaited(life.actor.release())",
+        "            if _is_awaitable(releasing):",
+        "            if _is_awaitable(releasing) and (not beside or not deaf):",
     ),
     Mutant(
         LOOP,
         "release has a limit",
-        "            async with asyncio.timeout(limit):",
-        "            async with asyncio.timeout(None):",
+        "                async with asyncio.timeout(limit):",
+        "                async with asyncio.timeout(None):",
     ),
     Mutant(
         LOOP,
@@ -1509,12 +1536,6 @@ SUPERVISION = (
         "a worker has a limit to start",
         '(("shutdown", WORKER_SHUTDOWN), ("start_timeout", START_TIMEOUT))',
         '(("shutdown", WORKER_SHUTDOWN), ("start_timeout", None))',
-    ),
-    Mutant(
-        ADDRESS,
-        "an address is not beside another of the same beginning",
-        'address.startswith(f"{ancestor}/")',
-        "address.startswith(ancestor)",
     ),
 )
 
