@@ -262,8 +262,8 @@ CUSTODY = (
     Mutant(
         PAPERWORK,
         "paperwork that waits is done",
-        "            self._count()\n            try:",
-        "            try:",
+        "            self._count()\n            self._waiting",
+        "            self._waiting",
     ),
     Mutant(
         TRACEBACKS,

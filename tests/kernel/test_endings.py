@@ -319,17 +319,17 @@ def test_who_lives_at_an_address_that_is_removed_is_killed_with_all_below_it(sta
     assert not stage.exists("sup/a")
 
 
-def test_a_start_that_failed_lets_go_before_the_next_one_is_tried(stage: Stage) -> None:
+@pytest.mark.parametrize("outcome", [ValueError("gone"), "hang", "ignore"])
+def test_whoever_asked_for_a_start_that_failed_is_told_when_it_has_let_go(stage: Stage, outcome: object) -> None:
     one_child(stage)
-    stage.world.starts["a"].append(ValueError("gone"))
-    stage.world.stops["a"] = 4.0
+    stage.world.starts["b"].append(outcome)
+    stage.world.stops["b"] = 4.0
 
-    stage.do("sup/a", Die())
-    stage.sim.advance(10.0)
+    # One that does not want to run is no failure.
+    with contextlib.nullcontext() if outcome == "ignore" else pytest.raises(Unavailable, match="did not start"):
+        stage.ask("sup", StartChild(spec=stage.child("b", start_timeout=1.0)))
 
-    tries = [(word, life) for word, _, life in stage.world.log if word in {"try", "stop"}]
-    assert tries == [("try", 1), ("stop", 1), ("try", 2), ("stop", 2), ("try", 3)]
-    stage.world.stops.clear()
+    assert stage.world.did("stop") == ["b"]
 
 
 def test_a_life_that_is_killed_before_its_first_step_ends_at_once(stage: Stage) -> None:

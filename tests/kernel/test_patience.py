@@ -5,17 +5,18 @@ from random import Random
 
 import pytest
 from aviary.actors.core.alarms import parked_alarm
-from aviary.actors.core.cell import CellView
+from aviary.actors.core.cell import CellSettings, CellView
+from aviary.actors.core.exits import Killed
 from aviary.actors.core.refusal import NotFound, Unavailable
-from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.backoff import IMMEDIATE, Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.decisions import is_too_often, recent
 from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
-from aviary.supervisors.spec import SupervisorSpec
-from aviary.supervisors.supervisor import StartFailed
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from aviary.supervisors.supervisor import StartFailed, Supervisor
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_stage import SECOND, Die, Note, Stage
+from kernel_stage import SECOND, Die, Note, Stage, life_of
 
 curves = st.builds(
     lambda first, factor, more, jitter, reset: Backoff(first, factor, first + more, jitter, reset),
@@ -194,6 +195,23 @@ def test_mailboxes_survive_the_restart_of_the_supervisor_above(stage: Stage) -> 
 
     assert stage.finish(waiting) == 2
     assert stage.world.notes("y") == [(1, 2), (2, 2)]
+
+
+def test_the_next_life_of_a_supervisor_may_give_an_address_other_limits(stage: Stage) -> None:
+    specs = [SupervisorSpec(children=stage.children("a", settings=CellSettings(mailbox=n))) for n in (1, 2)]
+    stage.up(SupervisorSpec(intensity=None))
+    child = ChildSpec("nested", lambda: Supervisor(specs.pop(0)), kind="supervisor", backoff=IMMEDIATE)
+    stage.ask("sup", StartChild(spec=child))
+    cell = stage.system.cell("sup/nested/a")
+    assert cell is not None
+    assert cell.statistics().capacity == 1
+
+    life_of(stage, "sup/nested").end(Killed())
+    stage.sim.settle()
+
+    assert stage.system.cell("sup/nested/a") is cell
+    assert cell.statistics().capacity == 2
+    assert cell.settings.mailbox == 2
 
 
 def test_at_the_root_escalation_parks_the_branch_until_somebody_restarts_it(stage: Stage) -> None:
