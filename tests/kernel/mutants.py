@@ -614,6 +614,7 @@ POISON = (
         "        for kind in cell.poison:\n            self._alarms.clear(poison_alarm(cell.address, kind))",
         "        pass",
     ),
+    Mutant(ENDINGS, "another's crash is no kill", "if is_anothers_crash(error):", "if False:"),
     Mutant(
         ENDINGS,
         "a hang counts as a kill",
