@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import NotFound
-from aviary.actors.messages.database import Fetch
+from aviary.actors.keeping.records import Records
 from aviary.actors.messages.supervision import (
     AlarmsView,
     DeadLetters,
@@ -20,13 +20,8 @@ from aviary.actors.messages.supervision import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aviary.persistence.journal import Entry
     from aviary.persistence.values import Page
-
-READ_TIMEOUT = 10.0
-"""Seconds that a search in the journal may take."""
 
 
 class Restarter(Protocol):
@@ -42,9 +37,8 @@ class SupervisionService(AsyncActor):
 
     keeps_nothing = True
 
-    def __init__(self, reader: Callable[[], str], restarter: Restarter) -> None:
+    def __init__(self, restarter: Restarter) -> None:
         super().__init__()
-        self._reader = reader
         self._restarter = restarter
 
     def receive(self, message: Any) -> Any:
@@ -67,14 +61,10 @@ class SupervisionService(AsyncActor):
                 return super().receive(message)
 
     async def _journal(self, wanted: ListJournal) -> dict[str, Any]:
-        page: Page[Entry] = await self.ask(
-            self._reader(),
-            Fetch(
-                work=lambda r: r.journal.search(
-                    kind=wanted.kind, address=wanted.address, limit=wanted.limit, cursor=wanted.cursor
-                )
-            ),
-            timeout=READ_TIMEOUT,
+        page: Page[Entry] = await Records(self).read(
+            lambda r: r.journal.search(
+                kind=wanted.kind, address=wanted.address, limit=wanted.limit, cursor=wanted.cursor
+            )
         )
         pagination = page.model_dump(exclude={"data"})
         return {"data": page.data, "pagination": pagination}

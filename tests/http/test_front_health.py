@@ -43,7 +43,7 @@ class Degraded(AsyncActor):
 
 
 def desk(system: System) -> ChildSpec:
-    return ChildSpec("supervision", lambda: SupervisionService(lambda: "reader", TreeRestarter(system)))
+    return ChildSpec("supervision", lambda: SupervisionService(TreeRestarter(system)))
 
 
 async def until_state(front: FrontEnd, address: str, state: str) -> None:
