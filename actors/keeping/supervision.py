@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Restarter(Protocol):
     """Restarts an actor through its supervisor."""
 
-    async def restart(self, address: str) -> None:
-        """Start it, or stop and start it. Raises `NotFound`, `Unavailable`."""
+    async def restart(self, address: str, asker: str) -> None:
+        """Start it, or stop and start it. Raises `NotFound`, `Conflict`, `Unavailable`."""
         ...
 
 
@@ -75,7 +75,7 @@ class SupervisionService(AsyncActor):
 
     async def _restart(self, address: str) -> dict[str, Any]:
         self.system.record("operator", address, reason="restart asked for")
-        await self._restarter.restart(address)
+        await self._restarter.restart(address, self.address)
         return {"address": address, "restarted": True}
 
     def _release(self, message: ReleasePoison) -> dict[str, Any]:
