@@ -58,6 +58,9 @@ class Exchange:
     def orders(self, key: str, *, open_only: bool = False) -> list[dict[str, Any]]:
         return self._runner.run(self.process.orders(key, open_only=open_only))
 
+    def positions(self, key: str) -> list[dict[str, Any]]:
+        return self._runner.run(self.process.positions(key))
+
     def faults(self, kind: str, seconds: float = 0, **parameters: Any) -> None:
         self._runner.run(self.process.faults(kind, seconds, **parameters))
 
