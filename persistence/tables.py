@@ -91,7 +91,7 @@ class FillRow(Row):
     timestamp = FloatField()
 
     class Meta:
-        """The exchange's trade id is unique in its market: a replay changes nothing."""
+        """A trade is unique in its order: a replay changes nothing, and both sides of a trade may be ours."""
 
         table_name = "fills"
 

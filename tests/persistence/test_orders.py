@@ -58,6 +58,21 @@ def test_an_id_is_used_once(records: Repositories) -> None:
         records.orders.record_intent(an_order())
 
 
+def test_a_trade_between_two_orders_of_an_account_counts_once_in_each(records: Repositories) -> None:
+    for number, side in ((1, "BUY"), (2, "SELL")):
+        records.orders.record_intent(an_order(number, side=side))
+    bought = a_fill(1, "0.10")
+    sold = bought.model_copy(update={"client_order_id": "c-2", "side": "SELL"})
+
+    for fill in (bought, sold, bought, sold):
+        records.fills.record(fill, at=1.0)
+
+    for name in ("c-1", "c-2"):
+        order = records.orders.get("desk", "sandbox", name)
+        assert order is not None
+        assert (order.state, order.filled_amount) == ("filled", Decimal("0.10"))
+
+
 def test_an_id_may_be_used_again_by_another_account(records: Repositories) -> None:
     records.orders.record_intent(an_order())
     records.orders.record_intent(an_order(account="other"))
