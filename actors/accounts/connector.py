@@ -10,7 +10,7 @@ from aviary.actors.accounts.connector_holdings import ConnectorHoldings
 from aviary.actors.accounts.connector_orders import ConnectorOrders
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.connectors import (
     ConnectorSpoke,
     ConnectorStatus,
@@ -25,7 +25,9 @@ from aviary.actors.messages.trading import (
     GetLastFundingPayments,
     GetPositionMode,
     GetPositions,
+    NewOrderId,
     PlaceOrder,
+    PlaceOrderAs,
     SetLeverage,
     SetPositionMode,
 )
@@ -137,6 +139,10 @@ class Connector(AsyncActor):
         match message:
             case ConnectorSpoke():
                 return self._hear(message)
+            case NewOrderId(trading_pair=trading_pair, trade_type=side):
+                return self.defer(self._new_order_id(trading_pair, side))
+            case PlaceOrderAs(order=order, client_order_id=client_order_id):
+                return self.defer(self._place(order, client_order_id))
             case PlaceOrder():
                 return self.defer(self._place(message))
             case CancelOrder(client_order_id=client_order_id):
@@ -327,9 +333,16 @@ class Connector(AsyncActor):
 
     # What is asked
 
-    async def _place(self, wanted: PlaceOrder) -> PlacedOrder:
+    async def _new_order_id(self, trading_pair: str, side: str) -> str:
         self._require_ready()
-        return await self._orders.place(wanted, await self._holdings.check(wanted))
+        return await self._orders.new_id(trading_pair, side)
+
+    async def _place(self, wanted: PlaceOrder, client_order_id: str | None = None) -> PlacedOrder:
+        self._require_ready()
+        with before_the_exchange():
+            checked = await self._holdings.check(wanted)
+            name = client_order_id or await self._orders.new_id(wanted.trading_pair, wanted.trade_type)
+        return await self._orders.place(wanted, checked, name)
 
     async def _cancel(self, client_order_id: str) -> CancelledOrder:
         self._require_ready()

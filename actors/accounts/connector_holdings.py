@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.orders import check_order
 from aviary.actors.core.refusal import Invalid
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.connectors import Balance, TradingRule
 from aviary.actors.messages.engine import Unsupported
 from aviary.actors.messages.trading import Confirmed, PositionMode, PositionView, SetLeverage, SetPositionMode
@@ -114,10 +114,7 @@ class ConnectorHoldings:
     async def set_leverage(self, wanted: SetLeverage) -> Confirmed:
         """Set the leverage of a pair."""
         self._require_perpetual()
-        if wanted.trading_pair not in await self._trading_rules():
-            raise Invalid(
-                f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair"
-            )
+        await self._require_traded(wanted.trading_pair)
         await self._call("set_leverage", trading_pair=wanted.trading_pair, leverage=wanted.leverage)
         return Confirmed(
             message=f"Leverage for {wanted.trading_pair} set to {wanted.leverage} on {self._connector}"
@@ -137,9 +134,17 @@ class ConnectorHoldings:
             raise Invalid(
                 f"Invalid position mode '{wanted.position_mode}'. Must be 'HEDGE' or 'ONEWAY'", "position_mode"
             )
-        pair = wanted.trading_pair or next(iter(sorted(await self._trading_rules())))
+        pair = await self._require_traded(wanted.trading_pair)
         await self._call("set_position_mode", mode=mode, trading_pair=pair)
         return Confirmed(message=f"Position mode set to {mode} on {self._connector}")
+
+    async def _require_traded(self, trading_pair: str | None) -> str:
+        """The pair, or any that is traded if none is named. `Invalid` for one that is not."""
+        with before_the_exchange():
+            rules = await self._trading_rules()
+        if trading_pair is not None and trading_pair not in rules:
+            raise Invalid(f"Trading pair '{trading_pair}' not supported on {self._connector}", "trading_pair")
+        return trading_pair or min(rules)
 
     def _require_perpetual(self) -> None:
         if not self.perpetual:

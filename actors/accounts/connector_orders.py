@@ -12,7 +12,7 @@ from aviary.actors.accounts.orders import EVENTS, CheckedOrder, fill_of, open_or
 from aviary.actors.accounts.reconciliation import OpenOrder, reconcile
 from aviary.actors.core.message import Value
 from aviary.actors.core.refusal import Conflict, NotFound, Refusal, Rejected, Unavailable
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.engine import NothingDone, Unsupported
 from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
 from aviary.persistence.order_states import TERMINAL
@@ -60,11 +60,13 @@ class ConnectorOrders:
 
     # Placing
 
-    async def place(self, wanted: PlaceOrder, checked: CheckedOrder) -> PlacedOrder:
+    async def new_id(self, trading_pair: str, side: str) -> str:
+        """A client order id that no order has."""
+        name: str = await self._call("new_order_id", trading_pair=trading_pair, side=side)
+        return name
+
+    async def place(self, wanted: PlaceOrder, checked: CheckedOrder, client_order_id: str) -> PlacedOrder:
         """Write the order down, send it, and note what became of it."""
-        client_order_id: str = await self._call(
-            "new_order_id", trading_pair=wanted.trading_pair, side=wanted.trade_type
-        )
         now = self._actor.clock.now()
         order = Order(
             client_order_id=client_order_id,
@@ -81,7 +83,8 @@ class ConnectorOrders:
         )
         self._placing.add(client_order_id)
         try:
-            await self._records.intend(order)
+            with before_the_exchange():
+                await self._records.intend(order)
             return await self._send(order)
         finally:
             self._placing.discard(client_order_id)
@@ -123,7 +126,8 @@ class ConnectorOrders:
 
     async def cancel(self, client_order_id: str) -> CancelledOrder:
         """Cancel an order of ours. `NotFound` if it is not active."""
-        order = await self._records.get(client_order_id)
+        with before_the_exchange():
+            order = await self._records.get(client_order_id)
         if order is None:
             raise NotFound(f"Order '{client_order_id}' not found in active orders")
         if order.state in TERMINAL:
@@ -137,7 +141,8 @@ class ConnectorOrders:
     async def _cancel(self, order: Order) -> CancelledOrder:
         self._cancelling.add(order.client_order_id)
         try:
-            intended = await self._records.intend_cancel(order)
+            with before_the_exchange():
+                intended = await self._records.intend_cancel(order)
             answer = await self._ask_to_cancel(intended)
             return await self._cancel_answered(intended, answer)
         finally:
