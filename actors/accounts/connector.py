@@ -172,14 +172,23 @@ class Connector(AsyncActor):
         self._enter("opening", "it is being opened")
         while True:
             await self._open()
-            while not self._reopen and await self._connected():
-                await self._account_for_orders()
-                if self._host_ready and not self._reopen:
-                    self._enter("ready", "")
-                    await self._watch()
-                if not self._reopen:
-                    self._enter("interrupted", f"{self._connector} can't be reached")
+            try:
+                await self._serve()
+            except ConnectorLost as lost:
+                # Its half in the host is built anew; what else lives in this account goes on.
+                self._missed = 0
+                self._enter("interrupted", str(lost))
             self._reopen = False
+
+    async def _serve(self) -> None:
+        """Until the connector is to be built anew."""
+        while not self._reopen and await self._connected():
+            await self._account_for_orders()
+            if self._host_ready and not self._reopen:
+                self._enter("ready", "")
+                await self._watch()
+            if not self._reopen:
+                self._enter("interrupted", f"{self._connector} can't be reached")
 
     async def _open(self) -> None:
         tries = 0
@@ -248,7 +257,7 @@ class Connector(AsyncActor):
 
     async def _compare(self, *, always: bool) -> None:
         try:
-            result = await self._orders.compare(always=always)
+            result = await self._orders.compare(always=always, told=True)
         except (Refusal, ActorCrashed):
             # An exchange or a database that is out of reach says so by itself; the next turn asks again.
             return
