@@ -174,6 +174,19 @@ class JournalRow(Row):
         table_name = "journal"
 
 
+class LastKnownRow(Row):
+    """What the outside world said last of a subject, as JSON."""
+
+    subject = CleanTextField(primary_key=True)
+    facts = CleanTextField()
+    known_at = FloatField()
+
+    class Meta:
+        """What it is, not how many."""
+
+        table_name = "last_known"
+
+
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
@@ -195,6 +208,7 @@ ALL: tuple[type[Row], ...] = (
     BotRunRow,
     PerformanceRow,
     JournalRow,
+    LastKnownRow,
 )
 """Every table but that of the migrations themselves."""
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.messages.connectors import Balance
-    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder, PositionView
     from pydantic import SecretStr
 
 type Phase = Literal["opening", "connecting", "reconciling", "ready", "interrupted"]
@@ -120,13 +120,14 @@ class Connector(AsyncActor):
         self._system = self.system
         self._alarm = f"connector:{self.address}"
         self._host = f"{self.address.rsplit('/', 1)[0]}/host"
-        self._holdings = ConnectorHoldings(self, self._account, self._connector)
+        self._holdings = ConnectorHoldings(self, self._account, self._connector, self._folder)
         self._orders = ConnectorOrders(self, self._account, self._connector, self._compare_soon)
         for topic in TOPICS:
             self._subscriptions.append(
                 self._system.bus.subscribe(f"{self._host}/{topic}/{self._connector}", self._overhear)
             )
         self.spawn(self._live(), "life")
+        self.spawn(self._holdings.last.keep(), "what is known")
 
     async def release(self) -> None:
         """Stop listening. The next host knows nothing of this connector, and this one's orders stay."""
@@ -149,6 +150,8 @@ class Connector(AsyncActor):
                 return self.defer(self._cancel(client_order_id))
             case GetBalances(refresh=refresh):
                 return self.defer(self._balances(refresh=refresh))
+            case GetPositions(last_known=True):
+                return self.defer(self._last_positions())
             case GetPositions():
                 return self.defer(self._holding(self._holdings.positions))
             case GetLastFundingPayments():
@@ -194,6 +197,7 @@ class Connector(AsyncActor):
         tries = 0
         self._host_ready = False
         while True:
+            await self._holdings.last.take_keys()
             try:
                 await self._call(
                     "open_connector",
@@ -333,9 +337,12 @@ class Connector(AsyncActor):
             case "balance":
                 self._holdings.hear_balances(event["balances"])
             case "position":
+                self._holdings.hear_positions(event["positions"])
                 self.publish(f"{self.address}/positions", spoken.payload)
             case _:
                 self._heard_at = self.clock.monotonic()
+                if event["ready"]:
+                    self._holdings.last.touch()
                 if self._host_ready != event["ready"]:
                     self._host_ready = event["ready"]
                     self._news.set()
@@ -381,17 +388,30 @@ class Connector(AsyncActor):
             foreign=self._foreign,
         )
 
-    async def _holding[R](self, question: Callable[[], Awaitable[R]], *, needed: bool = True) -> R:
-        if needed and self._phase == "opening":
-            raise Unavailable(f"{self._account}/{self._connector}: {self._reason}")
+    async def _holding[R](self, question: Callable[[], Awaitable[R]]) -> R:
+        if self._phase == "opening":
+            raise self._out_of_reach()
         return await question()
 
     async def _balances(self, *, refresh: bool) -> dict[str, Balance]:
-        needed = refresh or not self._holdings.balances_known
-        balances = await self._holding(lambda: self._holdings.balances(refresh=needed), needed=needed)
-        if self._phase in {"reconciling", "ready"}:
-            return balances
-        return {token: balance.model_copy(update={"stale": True}) for token, balance in balances.items()}
+        heard = self._holdings.last.balances
+        in_touch = self._phase in {"reconciling", "ready"}
+        if refresh or (in_touch and heard is None):
+            return await self._holding(self._holdings.balances)
+        if in_touch and heard is not None:
+            return heard
+        return self._known(await self._holdings.last.stale_balances())
+
+    async def _last_positions(self) -> tuple[PositionView, ...]:
+        return self._known(await self._holdings.last.stale_positions()) if self._holdings.perpetual else ()
+
+    def _known[R](self, what: R | None) -> R:
+        if what is None:
+            raise self._out_of_reach()
+        return what
+
+    def _out_of_reach(self) -> Unavailable:
+        return Unavailable(f"{self._account}/{self._connector}: {self._reason}")
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
         return await call_host(self, self._host, method, limit=limit, connector_name=self._connector, **arguments)

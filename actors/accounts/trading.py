@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.trading_views import (
     iso,
+    known_cursor,
     order_view,
     page_of,
     page_of_all,
@@ -43,6 +45,7 @@ from aviary.actors.messages.trading import (
 )
 from aviary.persistence.order_states import LIVE
 from aviary.persistence.orders import OrderFilter
+from aviary.persistence.values import number_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,12 +226,14 @@ class TradingService(AsyncActor):
 
     async def _orders(self, wanted: ListActiveOrders | SearchOrders, chosen: OrderFilter) -> ListPage[OrderView]:
         limit, cursor = wanted.limit, wanted.cursor
+        known_cursor(place_of, cursor)
         return page_of(
             await Records(self).read(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor)), order_view
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
         accounts = await self._known(wanted.account_names)
+        known_cursor(place_of, wanted.cursor)
         sides = tuple(side.upper() for side in wanted.trade_types or ())
         if not set(sides) <= {"BUY", "SELL"}:
             raise Invalid("trade_types: BUY and SELL are known", "trade_types")
@@ -247,11 +252,13 @@ class TradingService(AsyncActor):
         return page_of(page, trade_view)
 
     async def _positions(self, wanted: ListPositions) -> ListPage[PositionView]:
-        found, silent = await self._from_each(wanted, GetPositions())
+        known_cursor(number_of, wanted.cursor)
+        found, silent = await self._from_each(wanted, GetPositions(), GetPositions(last_known=True))
         rows = [position for positions in found for position in positions]
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _funding_payments(self, wanted: ListFundingPayments) -> ListPage[dict[str, Any]]:
+        known_cursor(number_of, wanted.cursor)
         found, silent = await self._from_each(wanted, GetLastFundingPayments())
         rows = [
             {**payment, "timestamp": iso(payment["timestamp"])}
@@ -262,9 +269,9 @@ class TradingService(AsyncActor):
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _from_each[R](
-        self, wanted: ListPositions | ListFundingPayments, message: Message[R]
+        self, wanted: ListPositions | ListFundingPayments, message: Message[R], otherwise: Message[R] | None = None
     ) -> tuple[list[R], dict[str, str]]:
-        """What each perpetual connector answers, and why some did not."""
+        """What each perpetual connector answers, `otherwise` to this, and why some did not."""
         chosen = ListConnections(account_names=wanted.account_names, connector_names=wanted.connector_names)
         connections = [
             connection
@@ -276,10 +283,12 @@ class TradingService(AsyncActor):
         async def one(connection: Connection) -> R | None:
             try:
                 return await self.ask(connection.address, message, timeout=ASK_TIMEOUT)
-            except Refusal as refusal:
-                silent[f"{connection.account_name}/{connection.connector_name}"] = refusal.detail
-            except ActorCrashed as crash:
-                silent[f"{connection.account_name}/{connection.connector_name}"] = str(crash)
+            except (Refusal, ActorCrashed) as trouble:
+                silent[f"{connection.account_name}/{connection.connector_name}"] = str(trouble)
+            if otherwise is None:
+                return None
+            with contextlib.suppress(Refusal, ActorCrashed):
+                return await self.ask(connection.address, otherwise, timeout=READ_TIMEOUT)
             return None
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))

@@ -165,6 +165,10 @@ class PositionView(Value):
     entry_price: Decimal
     unrealized_pnl: Decimal
     leverage: Decimal
+    stale: bool = False
+    """Whether the exchange is out of reach, so that this is what it said last."""
+    age: float = 0.0
+    """Seconds for which what is stale has been so."""
 
 
 class Pagination(Value):
@@ -220,7 +224,7 @@ class ListTrades(_Selection, Message[ListPage[TradeView]]):
 
 
 class ListPositions(_Selection, Message[ListPage[PositionView]]):
-    """Open positions, as the exchanges see them now."""
+    """Open positions, as the exchanges see them now; of one that does not answer the last that were known."""
 
     handler_limit = SLOW
 
@@ -295,9 +299,14 @@ class ClosePosition(Message[PlacedOrder]):
 
 
 class GetPositions(Message[tuple[PositionView, ...]]):
-    """Open positions of one connector; none on a spot connector."""
+    """Open positions of one connector; none on a spot connector.
+
+    The exchange is asked, unless only what it said last is wanted, which is called stale.
+    """
 
     handler_limit = SLOW
+
+    last_known: bool = False
 
 
 class GetLastFundingPayments(Message[tuple[dict[str, Any], ...]]):

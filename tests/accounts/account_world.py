@@ -202,6 +202,13 @@ class World:
         os.kill(pid, number)
         return pid
 
+    def until(self, holds: Callable[[], bool], timeout: float = PATIENCE) -> None:
+        """Look again and again until something holds."""
+        deadline = self.system.clock.monotonic() + timeout
+        while not holds():
+            assert self.system.clock.monotonic() < deadline, f"it did not come about within {timeout} s"
+            threading.Event().wait(0.2)
+
     def until_order(self, account: str, order_id: str, *states: str, timeout: float = PATIENCE) -> Order:
         """The order once it is in one of the states."""
         heard = threading.Event()

@@ -6,7 +6,7 @@ from aviary.persistence import paging
 from aviary.persistence.fills import Fill
 from aviary.persistence.orders import DuplicateOrder, Order, OrderFilter
 from aviary.persistence.repositories import Repositories
-from aviary.persistence.values import cursor_of, place_of
+from aviary.persistence.values import UnknownCursor, cursor_of, place_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,9 +178,11 @@ def test_a_cursor_is_read_back_exactly(at: float, number: int) -> None:
     assert place_of(cursor_of(at, number)) == (at, number)
 
 
-@pytest.mark.parametrize("cursor", [None, "", "0:", "x:y", "1.0", "'; drop table orders"])
-def test_a_cursor_that_is_not_ours_means_the_first_page(cursor: str | None) -> None:
-    assert place_of(cursor) is None
+@pytest.mark.parametrize("cursor", ["0:", "x:y", "zzz", "1.0", "'; drop table orders"])
+def test_a_cursor_that_is_not_ours_is_told_from_the_first_page(cursor: str) -> None:
+    assert place_of(None) is place_of("") is None
+    with pytest.raises(UnknownCursor):
+        place_of(cursor)
 
 
 def test_a_fill_that_comes_before_its_order_is_counted_when_the_order_is_adopted(records: Repositories) -> None:

@@ -15,6 +15,7 @@ from kept_rows import a_bot
 RELEASED = {
     1: "bf530fa6a32cb5df1fb86eae8d50548b115b586452b930464bb01ae010a299c0",
     2: "8d64b5e52cec61dba068d6021b55d5a9eaf4f2a3c9004e1c240c1b36faaa30c5",
+    3: "7d8c85c8f1a18cfe4a5cf27f52827a325bff606b68ddc739105033cc8e13bc66",
 }
 
 
