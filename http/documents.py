@@ -62,7 +62,11 @@ def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tupl
         "/docs": ("text/html", policy, SWAGGER.encode),
         "/docs/assets/start.js": (javascript, DAY, SWAGGER_START.encode),
         "/docs/assets/swagger-ui.css": ("text/css", DAY, (swagger / "css" / "swagger-ui.css").read_bytes),
-        "/docs/assets/swagger-ui-bundle.js": (javascript, DAY, (swagger / "js" / "swagger-ui-bundle.js").read_bytes),
+        "/docs/assets/swagger-ui-bundle.js": (
+            javascript,
+            DAY,
+            (swagger / "js" / "swagger-ui-bundle.js").read_bytes,
+        ),
         "/redoc": ("text/html", policy, REDOC.encode),
         "/redoc/assets/start.js": (javascript, DAY, REDOC_START.encode),
         "/redoc/assets/logo.svg": ("image/svg+xml", DAY, (redoc / "images" / "redoc.svg").read_bytes),

@@ -50,7 +50,8 @@ PROBLEMS = {
     "413": ("Problem", "The body is too large"),
     "422": ("ValidationProblem", "The request makes no sense"),
     "500": ("Problem", "An actor died of the request; the text names its crash"),
-    "503": ("Problem", "Not now: see Retry-After"),
+    "503": ("Problem", "Not now, and nothing was done: see Retry-After"),
+    "504": ("Problem", "No answer: it may have been done. Of an order `order_id` and `state` are told"),
 }
 """What may be answered to any request, besides a row's own status."""
 

@@ -51,7 +51,14 @@ QUESTIONS: Mapping[str, type[Message[BookAnswer]]] = {
 
 ROWS = (
     Row("POST", "/market-data/candles", GetCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
-    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
+    Row(
+        "POST",
+        "/market-data/historical-candles",
+        GetHistoricalCandles,
+        MARKET_DATA,
+        timeout=HISTORY,
+        refusals=UNKNOWN,
+    ),
     Row("POST", "/market-data/prices", GetPrices, MARKET_DATA, refusals=UNKNOWN),
     Row("POST", "/market-data/funding-info", GetFundingInfo, MARKET_DATA, refusals=UNKNOWN),
     Row("POST", "/market-data/order-book", GetOrderBook, MARKET_DATA, refusals=UNKNOWN),
