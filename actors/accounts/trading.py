@@ -10,7 +10,6 @@ from aviary.actors.accounts.trading_views import (
     order_view,
     page_of,
     page_of_all,
-    seconds,
     states_of,
     trade_view,
 )
@@ -163,8 +162,8 @@ class TradingService(AsyncActor):
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
             states=states_of(wanted.status),
-            since=seconds(wanted.start_time),
-            until=seconds(wanted.end_time),
+            since=wanted.start_time,
+            until=wanted.end_time,
         )
         return await self._orders(wanted, chosen)
 
@@ -185,8 +184,8 @@ class TradingService(AsyncActor):
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
-                since=seconds(wanted.start_time),
-                until=seconds(wanted.end_time),
+                since=wanted.start_time,
+                until=wanted.end_time,
                 limit=wanted.limit,
                 cursor=wanted.cursor,
             )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
-from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 
 def _not_special(name: str) -> str:
@@ -14,14 +14,28 @@ def _not_special(name: str) -> str:
     return name
 
 
-type ControllerType = Literal["directional_trading", "market_making", "generic"]
+type ControllerType = Annotated[
+    Literal["directional_trading", "market_making", "generic"],
+    Field(description="The controller's type", examples=["market_making"]),
+]
 
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
 
-type Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$"), AfterValidator(_not_special)]
+type Identifier = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{IDENTIFIER}$"),
+    AfterValidator(_not_special),
+    Field(
+        description="The module's name: at most 80 letters, digits and `_`, no digit first, no word of Python's"
+    ),
+]
 """A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
 
-type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+type ConfigName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"),
+    Field(description="The configuration's name, with or without `.yml`"),
+]
 """A configuration's name, with or without `.yml`; no slash, no leading dot."""
 
 type SourceCode = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
@@ -37,6 +51,7 @@ class Confirmation(Value):
     """A command was carried out; the words are the released server's."""
 
     message: str
+    """What was done, in words."""
     warnings: tuple[str, ...] = ()
     """What was left out, or could not be checked."""
     bots: tuple[str, ...] = ()
@@ -47,8 +62,11 @@ class SourceFile(Value):
     """A controller or a script."""
 
     name: str
+    """The file's name without `.py`."""
     type: ControllerType | None = None
+    """The controller's type; null for a script."""
     content: str
+    """The Python source."""
 
 
 class ListControllers(Message[dict[str, list[str]]]):
@@ -68,7 +86,10 @@ class SourceUpload(Value):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     content: SourceCode
+    """The Python source, at most 1,000,000 characters; with all else in the request's body it has to fit into
+    that."""
     type: ControllerType | None = None
+    """The controller's type, if it is to be compared with the address; not compared by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,6 +104,7 @@ class SaveController(Message[Confirmation]):
     controller_type: ControllerType
     controller_name: Identifier
     source: SourceUpload
+    """An object with `content`, or the bare source."""
 
 
 class DeleteController(Message[Confirmation]):
@@ -109,6 +131,7 @@ class ValidateControllerConfig(Message[Confirmation]):
     controller_type: ControllerType
     controller_name: Identifier
     config: dict[str, Any]
+    """The configuration's fields by name."""
 
 
 class WrongConfig(Invalid):
@@ -166,6 +189,7 @@ class SaveScript(Message[Confirmation]):
 
     script_name: Identifier
     source: SourceUpload
+    """An object with `content`, or the bare source."""
 
 
 class DeleteScript(Message[Confirmation]):
@@ -203,6 +227,8 @@ class SaveConfig(Message[Confirmation]):
     kind: StrategyKind
     config_name: ConfigName
     config: dict[str, Any]
+    """The configuration's fields by name; `script_file_name`, or `controller_type` and `controller_name`, among
+    them."""
 
 
 class DeleteConfig(Message[Confirmation]):

@@ -13,6 +13,8 @@ from aviary.actors.messages.strategies import (
     SaveScript,
 )
 from aviary.http.routing import Row
+from aviary.http.views.bots import Deployed
+from aviary.http.views.strategies import SavedConfig, ScriptDefaults
 
 LIBRARY, REGISTRY = "strategy-library", "bot-registry"
 
@@ -26,8 +28,8 @@ DEPLOY_TIMEOUT = 85.0
 
 ROWS = (
     Row("GET", "/scripts/", ListScripts, LIBRARY),
-    Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND),
-    Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
+    Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND, answers=tuple[SavedConfig, ...]),
+    Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND, answers=SavedConfig),
     Row(
         "POST",
         "/scripts/configs/{config_name}",
@@ -42,7 +44,14 @@ ROWS = (
     Row("GET", "/scripts/{script_name}", GetScript, LIBRARY),
     Row("POST", "/scripts/{script_name}", SaveScript, LIBRARY, whole="source", status=201),
     Row("DELETE", "/scripts/{script_name}", DeleteScript, LIBRARY),
-    Row("GET", "/scripts/{script_name}/config/template", GetScriptTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
+    Row(
+        "GET",
+        "/scripts/{script_name}/config/template",
+        GetScriptTemplate,
+        LIBRARY,
+        timeout=INSPECTION_TIMEOUT,
+        answers=ScriptDefaults,
+    ),
     # The documented forms.
     Row("GET", "/scripts", ListScripts, LIBRARY),
     Row(
@@ -53,5 +62,6 @@ ROWS = (
         names={"account_name": "credentials_profile"},
         status=201,
         timeout=DEPLOY_TIMEOUT,
+        answers=Deployed,
     ),
 )
