@@ -141,14 +141,14 @@ def operation_id(method: str, path: str) -> str:
 
 
 def example_of(row: Row, fields: Fields, taken: Mapping[str, Any]) -> dict[str, Any]:
-    """A request that works, by field: what has to be sent, and what the message or the row shows besides."""
-    shown = {**next(iter(taken.get("examples", ())), {}), **row.example}
+    """A request that works, by field: what has to be sent, and what the row or else the message shows besides."""
+    shown = row.example or next(iter(taken.get("examples", ())), {})
     example: dict[str, Any] = {}
     for sent in fields:
         one = taken["properties"][sent.field]
         if sent.field in shown:
             example[sent.field] = shown[sent.field]
-        elif sent.required:
+        elif sent.required or sent == fields.whole:
             found = [*one.get("examples", ()), *one.get("enum", ())]
             if found:
                 example[sent.field] = found[0]
@@ -178,10 +178,10 @@ def parameter(row: Row, sent: Sent, schema: Mapping[str, Any], example: Any) -> 
 
 def _as_name(schema: dict[str, Any]) -> dict[str, Any]:
     """The limits of what becomes part of an address, besides those of its type."""
-    if schema.get("type") != "string" or "enum" in schema:
+    if schema.get("type") != "string" or "enum" in schema or "pattern" in schema:
         return schema
     longest = min(schema.get("maxLength", MAX_NAME), MAX_NAME)
-    return {"pattern": NAME, **schema, "minLength": schema.get("minLength", 1), "maxLength": longest}
+    return {**schema, "pattern": NAME, "minLength": schema.get("minLength", 1), "maxLength": longest}
 
 
 def body_of(fields: Fields, taken: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -192,7 +192,7 @@ def body_of(fields: Fields, taken: Mapping[str, Any], example: Mapping[str, Any]
         shown = {"example": example[field]} if field in example else {}
         text = properties[field].get("description", "")
         return {
-            "description": text,
+            **({"description": text} if text else {}),
             "required": fields.whole.required,
             "content": {"application/json": {"schema": properties[field], **shown}},
         }

@@ -23,8 +23,8 @@ type Credential = dict[Annotated[str, StringConstraints(max_length=100)], Secret
 
 MAX_FIELDS = 40
 
-SANDBOX_KEYS = {"sandbox_api_key": "desk-1", "sandbox_api_secret": "any"}
-"""What opens an account of the simulated exchange: any key does."""
+SANDBOX_KEYS = {"sandbox_api_key": "sandbox-desk", "sandbox_api_secret": "any"}
+"""What opens an account of the simulated exchange: any key that begins like this."""
 
 SLOW = 150.0
 """Seconds a change may take: a start of a host, a question to an exchange, the encryption, one after another."""
@@ -60,7 +60,7 @@ class DeleteAccount(Message[Done]):
 
     handler_limit = SLOW
 
-    account_name: AccountName
+    account_name: AccountName = Field(examples=["desk"])
 
 
 class ListCredentials(Message[tuple[str, ...]]):
@@ -99,7 +99,11 @@ class UpdateCredentials(Message[Done]):
 
     account_name: AccountName
     credentials: dict[ConnectorName, Credential] = Field(
-        min_length=1, max_length=MAX_FIELDS, examples=[{"sandbox": SANDBOX_KEYS}]
+        min_length=1,
+        max_length=MAX_FIELDS,
+        examples=[
+            {"sandbox_perpetual": {f"sandbox_perpetual_{key}": "sandbox-desk" for key in ("api_key", "api_secret")}}
+        ],
     )
     """Of each connector, by name, its fields by name."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.names import OptionalMoment
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 type BotState = Literal[
@@ -155,7 +155,7 @@ class DeployControllers(Message[dict[str, Any]]):
     instance_name: BotName
     """The bot's name, to which the moment is appended unless `exact_name` is set."""
     credentials_profile: Profile = "master_account"
-    controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100)]
+    controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100, examples=[["maker"]])]
     """The saved configurations of its controllers, 1 to 100, with or without `.yml`."""
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
     """Loss of all controllers together, from their best result, at which the bot stops trading, in quote units;
@@ -175,6 +175,8 @@ class DeployControllers(Message[dict[str, Any]]):
 
 class DeployScript(Message[dict[str, Any]]):
     """Command: make a bot that runs a V2 script, and start it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"script_config": "loader"}]})
 
     handler_limit = DEPLOY_LIMIT
 
@@ -198,6 +200,10 @@ class DeployBot(Message[dict[str, Any]]):
 
     A given `instance_name` is taken as it is; without one it is made of what is deployed and the moment.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"instance_name": "maker-1", "controllers_config": ["maker"]}]}
+    )
 
     handler_limit = DEPLOY_LIMIT
 
@@ -309,9 +315,9 @@ class UpdateStrategy(Message[dict[str, Any]]):
 
     handler_limit = CHANGE_LIMIT
 
-    controller_id: str
+    controller_id: str = Field(examples=["maker"])
     """The name of the saved configuration, with or without `.yml`."""
-    changes: dict[str, Any]
+    changes: dict[str, Any] = Field(examples=[{"executor_refresh_time": 30}])
     """The fields to change, by name; the others stay."""
 
 
@@ -324,9 +330,9 @@ class UpdateBotConfig(Message[dict[str, Any]]):
     handler_limit = CHANGE_LIMIT
 
     bot_name: NamedBot
-    controller: str | None = None
-    """`None` for the only one there is."""
-    changes: dict[str, Any]
+    controller: str | None = Field(default=None, examples=["maker"])
+    """The name of the configuration, with or without `.yml`; that of the only one there is by default."""
+    changes: dict[str, Any] = Field(examples=[{"executor_refresh_time": 30}])
     """The fields to change, by name; the others stay."""
 
 

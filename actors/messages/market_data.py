@@ -59,9 +59,9 @@ class GetHistoricalCandles(Message[tuple[Candle, ...]]):
     connector_name: ConnectorName
     trading_pair: TradingPair
     interval: Interval = "1m"
-    start_time: Moment
+    start_time: Moment = Field(examples=[1795010400])
     """When the first candle begins, at the earliest."""
-    end_time: Moment
+    end_time: Moment = Field(examples=[1795014000])
     """When the last candle begins, at the latest."""
 
 
@@ -145,7 +145,7 @@ class FundingInfo(Value):
 class GetFundingInfo(Message[FundingInfo]):
     """The funding of a perpetual pair; `Invalid` for a connector without."""
 
-    connector_name: ConnectorName
+    connector_name: ConnectorName = Field(examples=["sandbox_perpetual"])
     trading_pair: TradingPair
 
 

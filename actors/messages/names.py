@@ -61,7 +61,7 @@ type Moment = Annotated[
         {
             "anyOf": [
                 {"type": "number", "minimum": 0, "exclusiveMaximum": LATEST},
-                {"type": "string", "description": "ISO 8601", "maxLength": 40},
+                {"type": "string", "format": "date-time"},
             ],
             "description": "A moment: Unix seconds, Unix milliseconds, or ISO 8601 (UTC if it names no zone)",
             "examples": [1790000000],

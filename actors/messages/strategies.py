@@ -47,6 +47,20 @@ INSPECTION_LIMIT = 90.0
 """Seconds for a look into a strategy, the wait for its turn included."""
 
 
+MAKER = {
+    "id": "maker",
+    "controller_name": "pmm_simple",
+    "controller_type": "market_making",
+    "connector_name": "sandbox",
+    "trading_pair": "BTC-USDT",
+    "total_amount_quote": 1000,
+    "buy_spreads": [0.001],
+    "sell_spreads": [0.001],
+    "executor_refresh_time": 60,
+}
+"""A configuration that quotes on the simulated exchange."""
+
+
 class Confirmation(Value):
     """A command was carried out; the words are the released server's."""
 
@@ -77,7 +91,7 @@ class GetController(Message[SourceFile]):
     """Query: a controller's source."""
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["pmm_simple"])
 
 
 class SourceUpload(Value):
@@ -102,8 +116,8 @@ class SaveController(Message[Confirmation]):
     """Command: write a controller's source; it is parsed and never run by the server."""
 
     controller_type: ControllerType
-    controller_name: Identifier
-    source: SourceUpload
+    controller_name: Identifier = Field(examples=["my_maker"])
+    source: SourceUpload = Field(examples=[{"content": "from controllers.market_making.pmm_simple import *\n"}])
     """An object with `content`, or the bare source."""
 
 
@@ -111,7 +125,7 @@ class DeleteController(Message[Confirmation]):
     """Command: remove a controller. Bots keep the copy that they were deployed with; the answer names them."""
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["my_maker"])
 
 
 class GetControllerTemplate(Message[dict[str, Any]]):
@@ -120,7 +134,7 @@ class GetControllerTemplate(Message[dict[str, Any]]):
     handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["pmm_simple"])
 
 
 class ValidateControllerConfig(Message[Confirmation]):
@@ -129,8 +143,8 @@ class ValidateControllerConfig(Message[Confirmation]):
     handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
-    controller_name: Identifier
-    config: dict[str, Any]
+    controller_name: Identifier = Field(examples=["pmm_simple"])
+    config: dict[str, Any] = Field(examples=[MAKER])
     """The configuration's fields by name."""
 
 
@@ -181,21 +195,21 @@ class ListScripts(Message[list[str]]):
 class GetScript(Message[SourceFile]):
     """Query: a script's source."""
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["v2_with_controllers"])
 
 
 class SaveScript(Message[Confirmation]):
     """Command: write a script's source; it is parsed and never run by the server."""
 
-    script_name: Identifier
-    source: SourceUpload
+    script_name: Identifier = Field(examples=["my_script"])
+    source: SourceUpload = Field(examples=[{"content": "from scripts.v2_with_controllers import *\n"}])
     """An object with `content`, or the bare source."""
 
 
 class DeleteScript(Message[Confirmation]):
     """Command: remove a script. Bots keep the copy that they were deployed with; the answer names them."""
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["my_script"])
 
 
 class GetScriptTemplate(Message[dict[str, Any]]):
@@ -203,7 +217,7 @@ class GetScriptTemplate(Message[dict[str, Any]]):
 
     handler_limit = INSPECTION_LIMIT
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["v2_with_controllers"])
 
 
 class ListConfigs(Message[list[dict[str, Any]]]):
@@ -216,7 +230,7 @@ class GetConfig(Message[dict[str, Any]]):
     """Query: a saved configuration."""
 
     kind: StrategyKind
-    config_name: ConfigName
+    config_name: ConfigName = Field(examples=["maker"])
 
 
 class SaveConfig(Message[Confirmation]):
@@ -225,8 +239,8 @@ class SaveConfig(Message[Confirmation]):
     handler_limit = INSPECTION_LIMIT
 
     kind: StrategyKind
-    config_name: ConfigName
-    config: dict[str, Any]
+    config_name: ConfigName = Field(examples=["maker"])
+    config: dict[str, Any] = Field(examples=[MAKER])
     """The configuration's fields by name; `script_file_name`, or `controller_type` and `controller_name`, among
     them."""
 
@@ -235,4 +249,4 @@ class DeleteConfig(Message[Confirmation]):
     """Command: remove a saved configuration. Bots keep their copies; the answer names them."""
 
     kind: StrategyKind
-    config_name: ConfigName
+    config_name: ConfigName = Field(examples=["maker"])

@@ -67,14 +67,14 @@ class ListAlarms(Message[AlarmsView]):
 class RestartActor(Message[dict[str, Any]]):
     """Start an actor that is stopped or parked, or restart one that runs, by its address."""
 
-    address: str = Field(min_length=1, max_length=400)
+    address: str = Field(min_length=1, max_length=400, examples=["market/catalogue"])
     """Where the actor is, as `/supervision/tree` shows it."""
 
 
 class ReleasePoison(Message[dict[str, Any]]):
     """Let a kind of message through again that was set aside because it killed its handlers."""
 
-    address: str = Field(min_length=1, max_length=400)
+    address: str = Field(min_length=1, max_length=400, examples=["market/catalogue"])
     """Where the message was set aside."""
-    message_kind: str = Field(min_length=1, max_length=100)
+    message_kind: str = Field(min_length=1, max_length=100, examples=["GetOrderTypes"])
     """The kind of message, as the alarm names it."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.accounts import AccountName
 from aviary.actors.messages.names import ConnectorName, OptionalMoment, TradingPair
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 type Side = Annotated[Literal["BUY", "SELL"], Field(description="Whether base is bought or sold")]
 type Quantity = Annotated[Decimal, Field(gt=0, lt=Decimal("1e30"), allow_inf_nan=False)]
@@ -41,6 +41,8 @@ class PlaceOrder(Message["PlacedOrder"]):
     The amount and the price are rounded down to the exchange's steps. `Rejected` with the exchange's
     own words if it says no; if it says nothing the answer's `state` is `unresolved`.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"price": 40000}]})
 
     handler_limit = SLOW
 
@@ -314,7 +316,7 @@ class SetLeverage(Message[Confirmed]):
     handler_limit = SLOW
 
     account_name: AccountName
-    connector_name: ConnectorName
+    connector_name: ConnectorName = Field(examples=["sandbox_perpetual"])
     trading_pair: TradingPair
     leverage: int = Field(ge=1, le=125, examples=[5])
     """How many times the margin a position may be worth, 1 to 125."""
@@ -337,7 +339,7 @@ class GetPositionMode(Message[PositionMode]):
     handler_limit = SLOW
 
     account_name: AccountName
-    connector_name: ConnectorName
+    connector_name: ConnectorName = Field(examples=["sandbox_perpetual"])
 
 
 class SetPositionMode(Message[Confirmed]):
@@ -346,7 +348,7 @@ class SetPositionMode(Message[Confirmed]):
     handler_limit = SLOW
 
     account_name: AccountName
-    connector_name: ConnectorName
+    connector_name: ConnectorName = Field(examples=["sandbox_perpetual"])
     position_mode: str = Field(max_length=20, examples=["ONEWAY"])
     """`HEDGE`, one position a side, or `ONEWAY`, one a pair; in any spelling, such as `one-way`."""
     trading_pair: TradingPair | None = None
@@ -359,7 +361,7 @@ class ClosePosition(Message[PlacedOrder]):
     handler_limit = SLOW
 
     account_name: AccountName
-    connector_name: ConnectorName
+    connector_name: ConnectorName = Field(examples=["sandbox_perpetual"])
     trading_pair: TradingPair
     side: Literal["LONG", "SHORT"] | None = None
     """Which position, where there is one a side; the only one by default."""

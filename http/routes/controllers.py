@@ -87,6 +87,7 @@ ROWS = (
         status=201,
         timeout=DEPLOY_TIMEOUT,
         answers=Deployed,
+        example={"instance_name": "maker-2", "controller": "maker"},
     ),
     Row(
         "PUT",
