@@ -102,7 +102,11 @@ class UpdateCredentials(Message[Done]):
         min_length=1,
         max_length=MAX_FIELDS,
         examples=[
-            {"sandbox_perpetual": {f"sandbox_perpetual_{key}": "sandbox-desk" for key in ("api_key", "api_secret")}}
+            {
+                "sandbox_perpetual": {
+                    key.replace("sandbox", "sandbox_perpetual"): text for key, text in SANDBOX_KEYS.items()
+                }
+            }
         ],
     )
     """Of each connector, by name, its fields by name."""

@@ -79,9 +79,7 @@ def test_an_answer_has_a_shape() -> None:
     free = {
         operation_of(row)["operationId"]
         for row in ROWS
-        if is_free(
-            operation_of(row)["responses"][str(row.status)]["content"]["application/json"]["schema"]
-        )
+        if is_free(operation_of(row)["responses"][str(row.status)]["content"]["application/json"]["schema"])
     }
     assert free == FREE
 
@@ -245,12 +243,7 @@ async def test_the_limits_of_the_document_are_those_that_are_enforced() -> None:
 TIMES = ("1790000000", "1790000000000", "2026-09-21T14:13:20Z", "2026-09-21T14:13:20", "2026-09-21T16:13:20+02:00")
 """The same moment, five times."""
 
-TIMED = [
-    (row, sent.name)
-    for row in ROWS
-    for sent in fields_of(row)
-    if sent.field in {"start_time", "end_time"}
-]
+TIMED = [(row, sent.name) for row in ROWS for sent in fields_of(row) if sent.field in {"start_time", "end_time"}]
 
 
 @pytest.mark.parametrize(("row", "name"), TIMED, ids=lambda one: one if isinstance(one, str) else one.path)

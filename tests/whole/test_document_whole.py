@@ -6,11 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import hypothesis
 import orjson
 import pytest
+import schemathesis
 from openapi_python_client import generate
 from openapi_python_client.config import Config, ConfigFile, MetaType
-from raw_http import WELCOME, Answer, Caller, document_of
+from raw_http import TIMEOUT, WELCOME, Answer, Caller, document_of
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +98,8 @@ SEEDS = (1, 2)
 EXAMPLES = 2
 """Calls of each operation a seed."""
 
+CRASHED = 500
+
 SLOW_TO_ASK = ("/deploy", "/scripts/run", "/config/validate", "/stop-bot", "/stop")
 """Ends of operations that bring up a process for each call that makes sense."""
 
@@ -149,7 +159,9 @@ def test_a_client_that_is_made_of_it_reads_the_answers(
     source = tmp_path / "openapi.json"
     source.write_bytes(orjson.dumps(document_of(server).content))
     settings = ConfigFile(post_hooks=[], project_name_override="made", package_name_override="made_client")
-    config = Config.from_sources(settings, MetaType.NONE, source, "utf-8", overwrite=True, output_path=tmp_path / "made_client")
+    config = Config.from_sources(
+        settings, MetaType.NONE, source, "utf-8", overwrite=True, output_path=tmp_path / "made_client"
+    )
 
     complaints = generate(config=config)
 
@@ -166,15 +178,58 @@ def test_a_client_that_is_made_of_it_reads_the_answers(
         return response.parsed
 
     models = importlib.import_module("made_client.models")
-    tree = ask("supervision", "get_supervision_tree")
-    rules = ask("connectors", "get_connectors_connector_name_trading_rules", connector_name="sandbox")
-    ticker = ask("market_data", "get_market_data_ticker_pair", pair="BTC-USDT")
-    runs = ask("bot_orchestration", "get_bot_orchestration_bot_runs")
-    bots = ask("bot_orchestration", "get_bot_orchestration_status")
-    orders = ask("trading", "get_trading_orders", limit=5)
-    ready = ask("server", "get_health_ready")
+    with client:
+        tree = ask("supervision", "get_supervision_tree")
+        rules = ask("connectors", "get_connectors_connector_name_trading_rules", connector_name="sandbox")
+        ticker = ask("market_data", "get_market_data_ticker_pair", pair="BTC-USDT")
+        runs = ask("bot_orchestration", "get_bot_orchestration_bot_runs")
+        bots = ask("bot_orchestration", "get_bot_orchestration_status")
+        orders = ask("trading", "get_trading_orders", limit=5)
+        ready = ask("server", "get_health_ready")
 
     assert (tree.actors[0].address, ready.status) == ("aviary", "ready")
     assert isinstance(rules["BTC-USDT"], models.TradingRule)
     assert isinstance(ticker.best_bid, float)
     assert (runs.status, bots.status, orders.pagination.limit) == ("success", "success", 5)
+
+
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("chance", SEEDS)
+def test_nothing_comes_back_that_is_not_told(caller: Caller, server: Server, chance: int) -> None:
+    schema = schemathesis.openapi.from_dict(document_of(server).content)
+    crashes: list[str] = []
+    called: set[str] = set()
+
+    def try_out(operation: Any) -> None:
+        @hypothesis.seed(chance)
+        @hypothesis.settings(
+            max_examples=EXAMPLES,
+            database=None,
+            deadline=None,
+            phases=[hypothesis.Phase.generate],
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        @hypothesis.given(case=operation.as_strategy())
+        def call(case: Any) -> None:
+            answer = case.call(base_url=server.client.url, headers={"Authorization": WELCOME}, timeout=TIMEOUT)
+            case.validate_response(answer, checks=CHECKS)
+            called.add(operation.label)
+            if answer.status_code == CRASHED:
+                crashes.append(f"{case.as_curl_command()}: {answer.text:.200}")
+
+        call()
+
+    for found in schema.get_all_operations():
+        if not found.ok().path.endswith(SLOW_TO_ASK):
+            try_out(found.ok())
+
+    assert crashes == []
+    assert len(called) > 100
