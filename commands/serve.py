@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
+from aviary.config.files import keep_private, replace_file
 from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, is_private, read_settings
@@ -92,6 +93,7 @@ def login(settings: Settings, env_file: Path, made: Mapping[str, str]) -> str | 
 def only_server(layout: Layout) -> Iterator[None]:
     """Hold the folder's lock. Raises `AlreadyRunning`, or `SettingsError` if nothing can be written there."""
     try:
+        keep_private(layout.home)
         layout.run.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(layout.server_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -158,9 +160,8 @@ def build(settings: Settings, layout: Layout) -> Server:
 
 def note_server(layout: Layout, host: str, port: int) -> None:
     """Write down where this server listens, for the other verbs."""
-    draft = layout.server_record.with_suffix(".new")
-    draft.write_text(json.dumps({"pid": os.getpid(), "host": host, "port": port}))
-    draft.replace(layout.server_record)
+    noted = {"pid": os.getpid(), "host": host, "port": port}
+    replace_file(layout.server_record, json.dumps(noted), durable=False)
 
 
 def _reason(error: OSError) -> str:

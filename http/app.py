@@ -11,11 +11,12 @@ from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal, Unavaila
 from aviary.http.auth import BasicAuth, from_header
 from aviary.http.binding import bind
 from aviary.http.documents import document_pages
+from aviary.http.fields import fields_of
 from aviary.http.health import health_pages, is_starting
 from aviary.http.origins import cors
 from aviary.http.problems import InvalidRequest
 from aviary.http.refusals import answer, answer_crash, answer_refusal, refuse
-from aviary.http.routing import Page, Row, check_rows
+from aviary.http.routing import MAX_BODY, Page, Row, check_rows
 from aviary.http.streams.connection import Limits
 from aviary.http.streams.endpoints import Streams
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from aviary.config.settings import Settings
 
     type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-MAX_BODY = 1_000_000
-"""Bytes of a request's body; the largest configuration has some thousands."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,31 +58,44 @@ def create_app(
     basic_auth = BasicAuth(settings.username, settings.password.get_secret_value(), system.clock)
     streams = Streams(system, basic_auth, settings.cors_origins, limits)
     health = health_pages(system, basic_auth)
-    pages = (*health, *document_pages(rows, health), *streams.pages())
+    pages = (*health, *document_pages(rows, health, max_body))
+    sockets = streams.pages()
     open_routes = frozenset(
-        {(page.method, page.path) for page in pages if page.open}
+        {(page.method, page.path) for page in (*pages, *sockets) if page.open}
         | {(row.method, row.path) for row in rows if row.open}
     )
     app = web.Application(
         client_max_size=max_body,
         middlewares=[cors(settings.cors_origins), errors, authentication(basic_auth, open_routes)],
     )
-    for page in pages:
+
+    for page in sockets:
         app.router.add_route(page.method, page.path, page.handler)
+    for page in pages:
+        add_route(app, page.method, page.path, page.handler)
     # Fixed paths before those with placeholders: `/controllers/configs/` is not a controller type.
     for row in sorted(rows, key=lambda row: len(row.placeholders)):
-        app.router.add_route(row.method, row.path, handler_of(row, system))
+        add_route(app, row.method, row.path, handler_of(row, system))
     app.on_response_prepare.append(_finish_headers)
     app[STREAMS] = streams
     app.on_shutdown.append(streams.close)
     return app
 
 
+def add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:
+    """Let a handler answer; what answers GET answers HEAD, and aiohttp leaves the body out."""
+    resource = app.router.add_resource(path)
+    resource.add_route(method, handler)
+    if method == "GET":
+        resource.add_route("HEAD", handler)
+
+
 def handler_of(row: Row, system: System) -> Handler:
     """What happens for every request of a row: validate, ask, answer."""
+    fields = fields_of(row)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        message = await bind(row, request)
+        message = await bind(fields, row, request)
         address = address_of(row, message)
         try:
             reply = await system.ask(address, message, timeout=row.timeout)
@@ -96,7 +107,7 @@ def handler_of(row: Row, system: System) -> Handler:
                     return refuse(404, row.missing.format(**dict(message)))
             return answer_refusal(refusal, row.refusals)
         except Refusal as refusal:
-            return answer_refusal(refusal, row.refusals)
+            return answer_refusal(refusal, row.refusals, harmless=row.method == "GET")
         return answer(reply if row.reply is None else row.reply(reply, message), row.status)
 
     return handle
@@ -141,16 +152,18 @@ def authentication(basic_auth: BasicAuth, open_routes: frozenset[tuple[str, str]
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
-        if resource is not None and (request.method, resource.canonical) in open_routes:
+        method = "GET" if request.method == "HEAD" else request.method
+        if resource is not None and (method, resource.canonical) in open_routes:
             return await handler(request)
         remote = request.remote or ""
         header = request.headers.get("Authorization")
         if header is None or header.partition(" ")[0].lower() != "basic":
             return refuse(401, "Not authenticated", {"WWW-Authenticate": "Basic"})
-        wait = basic_auth.wait_for(remote)
+        credentials = from_header(header)
+        wait = basic_auth.wait_for(remote, credentials)
         if wait > 0:
             return refuse(429, "Too many failed logins", {"Retry-After": str(math.ceil(wait))})
-        if not basic_auth.lets_in(remote, from_header(header)):
+        if not basic_auth.lets_in(remote, credentials):
             return refuse(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
         return await handler(request)
 

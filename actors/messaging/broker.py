@@ -15,6 +15,8 @@ from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 from aviary.actors.runtimes.mqtt_probe import logs_in
+from aviary.config.environment import environment_of_children
+from aviary.config.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +71,7 @@ class Broker(AsyncActor):
         if daemon is None or known is None:
             known = self._make_identity(known)
             command = await asyncio.to_thread(configure, self._folder, known)
-            environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+            environment = environment_of_children(os.environ)
             daemon = start_daemon(
                 command, folder=self._folder, log=self._log, environment=environment, record=record
             )
@@ -107,12 +109,7 @@ class Broker(AsyncActor):
             }
         )
         path = self._folder / "broker.json"
-        draft = path.with_name("broker.json.new")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps({**info.model_dump(exclude={"pid", "password"}), "password": password}))
-        draft.replace(path)
+        replace_file(path, orjson.dumps({**info.model_dump(exclude={"pid", "password"}), "password": password}))
         return info
 
     async def _wait_until_it_listens(self, daemon: Daemon, info: BrokerInfo) -> None:
