@@ -143,7 +143,14 @@ def test_the_portfolio_in_the_released_form(desk: str, client: Client) -> None:
     state = client("POST", "/portfolio/state", body)[1]
 
     usdt = next(row for row in state[desk]["sandbox"] if row["token"] == "USDT")
-    assert usdt == {"token": "USDT", "units": 1e5, "price": 1.0, "value": 1e5, "available_units": 1e5, "stale": False}
+    assert usdt == {
+        "token": "USDT",
+        "units": 1e5,
+        "price": 1.0,
+        "value": 1e5,
+        "available_units": 1e5,
+        "stale": False,
+    }
     shares = client("POST", "/portfolio/distribution", {"account_names": [desk]})[1]
     assert shares["token_count"] == len(state[desk]["sandbox"])
     assert client("GET", "/portfolio/accounts-distribution")[1]["account_count"] >= 1

@@ -154,8 +154,15 @@ class Server:
         self.exchange_call("POST", "/_sandbox/faults", {"kind": kind, "seconds": seconds, **more})
 
     def add_key(self, key: str, account: str = "master_account", connector: str = "sandbox") -> None:
-        self.call(
-            "POST",
-            f"/accounts/add-credential/{account}/{connector}",
-            {f"{connector}_api_key": key, f"{connector}_api_secret": "secret"},
-        )
+        """Add a key that the exchange takes; what a busy machine has no time for is asked again, as the answer says."""
+        values = {f"{connector}_api_key": key, f"{connector}_api_secret": "secret"}
+
+        def is_added() -> bool:
+            try:
+                self.call("POST", f"/accounts/add-credential/{account}/{connector}", values)
+            except Refused as refused:
+                assert refused.status == 503, refused
+                return False
+            return True
+
+        self.until("the exchange has looked at the key", is_added)
