@@ -103,12 +103,6 @@ class Server:
             pause(LOOK)
         raise AssertionError(f"waited {patience:g} s in vain until {what}; last trouble: {trouble}")
 
-    def seconds_until(self, what: str, look: Callable[[], object], patience: float = PATIENCE) -> float:
-        """How long it takes until there is something to see."""
-        began = self._clock.monotonic()
-        self.until(what, look, patience)
-        return self._clock.monotonic() - began
-
     def ready(self) -> bool:
         return bool(self.call("GET", "/health/ready")["status"] == "ready")
 
