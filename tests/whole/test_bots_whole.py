@@ -42,7 +42,6 @@ def pid_of(server: Server) -> int:
     return int(status_of(server)["pid"] or 0)
 
 
-@pytest.mark.timeout(300)
 def test_a_bot_survives_kills_of_itself_and_of_the_server_and_stays_stopped_once_it_is(bot: Server) -> None:
     bot.until("it runs", lambda: status_of(bot)["state"] == "running")
     first = pid_of(bot)

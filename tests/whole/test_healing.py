@@ -82,7 +82,6 @@ def host_pid(server: Server, name: str) -> int:
     return 0
 
 
-@pytest.mark.timeout(180)
 def test_an_account_s_host_that_is_killed_is_replaced_and_nobody_else_notices(desk: Server) -> None:
     orders = {place(desk)["order_id"] for _ in range(3)}
     calm = place(desk, "calm")["order_id"]
@@ -133,7 +132,6 @@ def test_an_answer_that_was_lost_is_no_rejection(desk: Server) -> None:
     cancel_all(desk)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", ["sandbox", "broker", "template"])
 def test_a_neighbour_process_that_is_killed_is_back(desk: Server, name: str) -> None:
     address = {"sandbox": "sandbox", "broker": "broker/server", "template": "template"}[name]
@@ -166,7 +164,6 @@ def crashes(server: Server, address: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.timeout(300)
 def test_nothing_is_forgotten_or_doubled_when_the_server_is_killed_while_it_places_orders(desk: Server) -> None:
     for round_number in range(2):
         placing = threading.Thread(target=place_until_killed, args=(desk,))

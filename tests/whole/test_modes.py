@@ -11,8 +11,6 @@ from aviary.actors.runtimes.brokers import find_mosquitto
 from aviary.commands.client import Refused
 from whole_server import Server
 
-pytestmark = pytest.mark.timeout(180)
-
 KEY = "sandbox-modes"
 
 CONTROLLER = {
@@ -69,7 +67,7 @@ def runs_a_bot(server: Server) -> None:
     server.add_key(KEY)
     server.call("POST", "/controllers/configs/quoter", CONTROLLER)
     server.call("POST", "/controllers/quoter/deploy", {"instance_name": "m-1"})
-    server.until("it quotes", lambda: len(server.open_orders(KEY)) == 2, patience=90)
+    server.until("it quotes", lambda: len(server.open_orders(KEY)) == 2)
     server.until(
         "it is heard", lambda: server.call("GET", "/bot-orchestration/bots/m-1/status")["data"]["performance"]
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aviary.commands.client import Client, Refused
-from whole_server import ENTRY, LOGIN, Server, environment, verb
+from whole_server import ENTRY, LOGIN, PATIENCE, Server, environment, verb
 
 BARE = {"SANDBOX": "false", "TEMPLATE": "false", "BROKER_HOST": "127.0.0.1", "BROKER_PORT": "1"}
 """Settings of a server that starts no other process."""
@@ -49,7 +49,7 @@ def test_the_first_run_tells_how_to_log_in_and_keeps_it_private(
     finally:
         process.stdout.close()
 
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     env_file = tmp_path / ".env"
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     password = re.search(r"^PASSWORD=(.+)$", env_file.read_text(), re.MULTILINE)
