@@ -117,7 +117,6 @@ def test_a_dead_or_hung_host_is_healed_with_every_order_accounted_for(
     phases.wait_for("ready")
     seconds = world.system.clock.monotonic() - at
 
-    print(f"\n{number.name}: {seconds:.2f} s")
     assert world.host_pid(account) != old
     assert {
         name: world.order(account, name).state for name in (kept.order_id, filled.order_id, gone.order_id)

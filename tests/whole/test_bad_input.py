@@ -5,6 +5,7 @@ What no actor is asked about is refused by the front end, and proved there.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -77,8 +78,9 @@ def caller(server: Server) -> Iterator[Caller]:
     before = look(server)
     yield caller
     caller.close()
+    # A file that is being replaced has a neighbour for a moment.
+    server.until("every file is as it was", lambda: look(server).files == before.files, patience=20)
     after = look(server)
-    assert after.files == before.files
     assert after.rows == before.rows
     assert after.orders == before.orders
     assert after.troubles == before.troubles
@@ -328,5 +330,11 @@ def test_no_secret_reaches_a_log(caller: Caller, server: Server) -> None:
         if SECRET in repr(body):
             caller.send(method, where, orjson.dumps(body))
 
-    written = [path for path in server.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-    assert written == []
+    looked_at = 0
+    for path in server.home.rglob("*"):
+        # A file that is being replaced is looked at under its own name.
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                looked_at += 1
+                assert SECRET.encode() not in path.read_bytes(), path
+    assert looked_at > 0

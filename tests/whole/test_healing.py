@@ -140,8 +140,7 @@ def test_a_neighbour_process_that_is_killed_is_back(desk: Server, name: str) -> 
     victims = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if words[name] in " ".join(process.info["cmdline"] or ())
-        and str(desk.home) in " ".join(process.info["cmdline"])
+        if words[name] in " ".join(process.info["cmdline"] or ()) and desk.is_ours(*process.info["cmdline"])
     ]
     # Hosts and bots keep the command line of the template that they were forked from: it is the oldest.
     oldest = min(victims, key=lambda process: process.create_time())

@@ -1,6 +1,5 @@
 """The server in its other modes: cold starts, other brokers, PostgreSQL, without the simulated exchange."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from aviary.actors.runtimes.brokers import find_mosquitto
 from aviary.commands.client import Refused
+from ports import free_port
 from whole_server import Server
 
 KEY = "sandbox-modes"
@@ -81,9 +81,7 @@ def external_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     binary = find_mosquitto()
     if binary is None:
         pytest.skip("mosquitto is not installed: run .ci/services")
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("external")
     (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     process = subprocess.Popen([binary, "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL)

@@ -123,10 +123,13 @@ class Server:
         """End the server and everything that it started, however long it lives."""
         if self._process is not None and self._process.poll() is None:
             self.stop()
-        for process in psutil.process_iter(["pid", "cmdline", "environ", "cwd"]):
-            words = " ".join(process.info["cmdline"] or ())
-            if str(self.home) in words or str(self.home) in (process.info["cwd"] or ""):
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            if self.is_ours(process.info["cwd"] or "", *(process.info["cmdline"] or ())):
                 process.kill()
+
+    def is_ours(self, *words: str) -> bool:
+        """Whether one of the words of a process, or the folder it works in, is this server's folder or below it."""
+        return any(f"{self.home}/" in f"{word}/" for word in words)
 
     # What tests look at
 
