@@ -10,7 +10,7 @@ from pathlib import Path
 
 import peewee
 from aviary.config.clock import Clock
-from aviary.persistence import schema, tables
+from aviary.persistence import portfolio_schema, schema, tables
 from aviary.persistence.tables import Query
 
 MIGRATION_LOCK = 7_241_905
@@ -46,7 +46,10 @@ class Migration:
             database.execute_sql(statement.replace("{serial}", serial))  # type: ignore[no-untyped-call]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", schema.FIRST),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "create everything", schema.FIRST),
+    Migration(3, "keep settings and what portfolios were worth", portfolio_schema.PORTFOLIO),
+)
 
 
 def migrate(

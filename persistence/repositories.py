@@ -4,7 +4,9 @@ import peewee
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.journal import Journal
+from aviary.persistence.kept_settings import KeptSettings
 from aviary.persistence.orders import Orders
+from aviary.persistence.portfolio import PortfolioSnapshots
 
 
 class Repositories:
@@ -15,3 +17,5 @@ class Repositories:
         self.fills = Fills(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
+        self.settings = KeptSettings(database)
+        self.portfolio = PortfolioSnapshots(database)

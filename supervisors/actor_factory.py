@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aviary.actors.accounts.connector import Connector
+from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
 from aviary.actors.accounts.registry import AccountRegistry
 from aviary.actors.bots.bot import BotActor
 from aviary.actors.bots.folder import BotFolders
@@ -19,6 +20,7 @@ from aviary.actors.keeping.disk import Disk
 from aviary.actors.keeping.supervision import SupervisionService
 from aviary.actors.markets.feed_registry import FeedRegistry
 from aviary.actors.markets.market_data import MarketData
+from aviary.actors.markets.rate_oracle import RateOracle
 from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.messages.sandbox import GetSandbox
 from aviary.actors.messaging.broker import Broker
@@ -119,6 +121,14 @@ class ActorFactory:
     def market_data(self) -> MarketData:
         """The desk that answers for markets; the documented routes mean the simulated exchange if it runs."""
         return MarketData(MARKET_HOST, self._sandbox)
+
+    def rate_oracle(self) -> RateOracle:
+        """Who knows what tokens are worth."""
+        return RateOracle(MARKET_HOST, a_reader, simulated=self._sandbox is not None)
+
+    def portfolio_history(self) -> PortfolioHistoryKeeper:
+        """Who keeps what the accounts were worth."""
+        return PortfolioHistoryKeeper(a_reader, period=self._settings.account_update_interval * 60)
 
     def account_registry(self) -> AccountRegistry:
         """The registry of all accounts."""

@@ -11,12 +11,12 @@ SLOW = 60.0
 
 
 class Holding(Value):
-    """A token on a connector. `price` and `value` are in the quote, 0 if no price was ever known."""
+    """A token on a connector. `price` and `value` are in the quote, null if nobody has a price for the token."""
 
     token: str
     units: Decimal
-    price: Decimal
-    value: Decimal
+    price: Decimal | None
+    value: Decimal | None
     available_units: Decimal
     stale: bool
     """Whether the exchange was out of reach, so that units or price are the last that were known."""
@@ -34,6 +34,12 @@ class GetPortfolioState(Message[PortfolioState]):
     account_names: Names | None = None
     connector_names: Names | None = None
     refresh: bool = False
+
+
+class GetKnownHoldings(Message[PortfolioState]):
+    """What is held on each connector that has told it, as of its last news; the others are left out."""
+
+    handler_limit = SLOW
 
 
 class GetTokenDistribution(Message[dict[str, Any]]):
