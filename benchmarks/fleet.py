@@ -26,7 +26,7 @@ from aviary.actors.bots.registry import BotRegistry
 from aviary.actors.bots.store import BotStore
 from aviary.actors.core.system import System
 from aviary.actors.engine.processes.launch import Job, Template, launch
-from aviary.actors.keeping.database import Database
+from aviary.actors.keeping.database import READERS, WRITER, Database, DatabaseReader
 from aviary.actors.messages.bots import DeployControllers, ListBots, StopBot
 from aviary.actors.messages.strategies import SaveConfig
 from aviary.actors.messaging.broker import Broker
@@ -116,11 +116,13 @@ class Fleet:
                 ChildSpec("link", lambda: MqttLink("broker/server")),
             ),
         )
+        path = self.home / "fleet.sqlite"
         dynamic = SupervisorSpec(dynamic=True, intensity=None)
-        registry = ChildSpec("bot-registry", lambda: BotRegistry(branch, store, self.folders, StrategyFiles(bots)))
+        registry = ChildSpec("bot-registry", lambda: BotRegistry(branch, self.folders, StrategyFiles(bots)))
         spec = SupervisorSpec(
             children=(
-                ChildSpec("database", lambda: Database(None, self.home / "fleet.sqlite")),
+                ChildSpec(WRITER, lambda: Database(None, path)),
+                *(ChildSpec(reader, lambda: DatabaseReader(None, path)) for reader in READERS),
                 ChildSpec("broker", lambda: Supervisor(broker), kind="supervisor", settings=SUPERVISOR_SETTINGS),
                 ChildSpec("strategy-library", lambda: StrategyLibrary(bots, self.launch)),
                 ChildSpec("bots", lambda: Supervisor(dynamic), kind="supervisor", settings=SUPERVISOR_SETTINGS),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
+from aviary.config.files import replace_file
 from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, is_private, read_settings
@@ -158,9 +159,8 @@ def build(settings: Settings, layout: Layout) -> Server:
 
 def note_server(layout: Layout, host: str, port: int) -> None:
     """Write down where this server listens, for the other verbs."""
-    draft = layout.server_record.with_suffix(".new")
-    draft.write_text(json.dumps({"pid": os.getpid(), "host": host, "port": port}))
-    draft.replace(layout.server_record)
+    noted = {"pid": os.getpid(), "host": host, "port": port}
+    replace_file(layout.server_record, json.dumps(noted), durable=False)
 
 
 def _reason(error: OSError) -> str:

@@ -3,13 +3,13 @@
 The names are those of the released server, so that its `.env` works here unchanged.
 """
 
-import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from aviary.config.files import replace_file
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 ENV_FILE_MODE = 0o600
@@ -122,7 +122,7 @@ def ensure_secrets(environment: Mapping[str, str], env_file: Path) -> dict[str, 
         if before and not before.endswith("\n"):
             before += "\n"
         try:
-            _write_private(env_file, before + lines)
+            replace_file(env_file, before + lines)
         except OSError as error:
             raise SettingsError(
                 f"{', '.join(made)}: not set, and can't be kept in {env_file}: {error.strerror}"
@@ -133,18 +133,6 @@ def ensure_secrets(environment: Mapping[str, str], env_file: Path) -> dict[str, 
 def is_private(env_file: Path) -> bool:
     """Whether nobody but its owner can read the file with the passwords, or there is none."""
     return not env_file.exists() or not stat.S_IMODE(env_file.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, ENV_FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), ENV_FILE_MODE)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -50,15 +50,16 @@ class BadDatabaseUrl(ValueError):
     """A DATABASE_URL that can't be used; the text never shows its password."""
 
 
-def open_database(url: str | None, path: Path) -> peewee.Database:
+def open_database(url: str | None, path: Path, *, read_only: bool = False) -> peewee.Database:
     """A database handle, not yet connected: each thread gets a connection of its own at first use.
 
     Without `url` it is the SQLite file at `path`. As in SQLAlchemy's addresses, which the released
     server takes, `sqlite:///a` is relative and `sqlite:////a` absolute, and the driver after a plus
-    sign (`postgresql+asyncpg`) says nothing of the database. Raises `BadDatabaseUrl`.
+    sign (`postgresql+asyncpg`) says nothing of the database. What is opened `read_only` refuses to write.
+    Raises `BadDatabaseUrl`.
     """
     if url is None:
-        return _sqlite(path)
+        return _sqlite(path, read_only=read_only)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -70,13 +71,13 @@ def open_database(url: str | None, path: Path) -> peewee.Database:
         file = unquote(parts.path.removeprefix("/"))
         if not file or file == ":memory:":
             raise BadDatabaseUrl("no file is named")
-        return _sqlite(Path(file))
+        return _sqlite(Path(file), read_only=read_only)
     if scheme in {"postgres", "postgresql"}:
-        return _postgresql(parts, port)
+        return _postgresql(parts, port, read_only=read_only)
     raise BadDatabaseUrl(f"unknown kind of database: {scheme!r}")
 
 
-def _postgresql(parts: SplitResult, port: int | None) -> peewee.PostgresqlDatabase:
+def _postgresql(parts: SplitResult, port: int | None, *, read_only: bool) -> peewee.PostgresqlDatabase:
     name = unquote(parts.path.removeprefix("/"))
     if not name:
         raise BadDatabaseUrl("no database is named")
@@ -99,11 +100,12 @@ def _postgresql(parts: SplitResult, port: int | None) -> peewee.PostgresqlDataba
         keepalives_interval=1,
         keepalives_count=SILENCE_TIMEOUT // 2,
         prefer_psycopg3=True,
+        options="-c default_transaction_read_only=on" if read_only else None,
         **options,
     )
 
 
-def _sqlite(path: Path) -> peewee.SqliteDatabase:
+def _sqlite(path: Path, *, read_only: bool) -> peewee.SqliteDatabase:
     path.parent.mkdir(parents=True, exist_ok=True)
     return peewee.SqliteDatabase(
         str(path),
@@ -118,6 +120,7 @@ def _sqlite(path: Path) -> peewee.SqliteDatabase:
             "foreign_keys": 1,
             "busy_timeout": int(BUSY_TIMEOUT * 1000),
             "wal_autocheckpoint": 1000,
+            "query_only": int(read_only),
         },
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aviary.config.clock import SystemClock
+from aviary.config.files import replace_file
 from aviary.sandbox.exchange import Exchange, Settings
 from aviary.sandbox.web.app import application
 
@@ -56,9 +57,7 @@ async def serve(host: str, port: int, directory: Path, settings: Settings) -> No
 def _announce(directory: Path, host: str, port: int) -> None:
     """Write where the exchange listens, at once and whole, and say that it is ready."""
     ready = {"host": host, "port": port, "pid": os.getpid()}
-    unfinished = directory / f"{ANNOUNCEMENT}.part"
-    unfinished.write_text(json.dumps(ready))
-    unfinished.replace(directory / ANNOUNCEMENT)
+    replace_file(directory / ANNOUNCEMENT, json.dumps(ready), durable=False)
     sys.stdout.write(f"sandbox exchange ready on http://{host}:{port}\n")
     sys.stdout.flush()
 

@@ -15,7 +15,7 @@ from aviary.actors.bots.store import BotStore
 from aviary.actors.hosts.engine_host import EngineHost
 from aviary.actors.hosts.sandbox_exchange import SandboxExchange
 from aviary.actors.hosts.template import Launcher, TemplateKeeper
-from aviary.actors.keeping.database import Database, DatabaseInspector, DatabaseReader, a_reader
+from aviary.actors.keeping.database import Database, DatabaseInspector, DatabaseReader
 from aviary.actors.keeping.disk import Disk
 from aviary.actors.keeping.supervision import SupervisionService
 from aviary.actors.markets.feed_registry import FeedRegistry
@@ -145,7 +145,7 @@ class ActorFactory:
 
     def bot_registry(self) -> BotRegistry:
         """The registry of all bots."""
-        return BotRegistry(SupervisedBots(self._system, self.bot), self._store, self._folders, self._files)
+        return BotRegistry(SupervisedBots(self._system, self.bot), self._folders, self._files)
 
     def bot(self, name: str) -> BotActor:
         """The actor of one bot."""
@@ -153,7 +153,7 @@ class ActorFactory:
 
     def supervision(self) -> SupervisionService:
         """The desk that answers for the tree."""
-        return SupervisionService(a_reader, TreeRestarter(self._system))
+        return SupervisionService(TreeRestarter(self._system))
 
     async def _launch(self, job: Job, on_spawn: OnSpawn | None = None) -> ChildProcess:
         if self._sandbox is not None:

@@ -11,13 +11,15 @@ from aviary.supervisors.spec import ChildSpec, InvalidSpec, SupervisorSpec
 
 if TYPE_CHECKING:
     from aviary.supervisors.children import Child, Children
+    from aviary.supervisors.restarts import Restarts
 
 
 class Administration:
     """Carries out the orders in `messages`, for one supervisor, each with the refusals that are written there."""
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: Children, restarts: Restarts) -> None:
         self._children = children
+        self._restarts = restarts
 
     async def start_child(self, spec: ChildSpec) -> ChildInfo:
         """Add a child and start it."""
@@ -67,6 +69,12 @@ class Administration:
             raise Unavailable(why)
         if child.state == "absent":
             children.rest(child)
+        return _info(child)
+
+    async def renew_child(self, name: str) -> ChildInfo:
+        """Start a child anew, whatever it is doing."""
+        child = self._find(name)
+        await self._restarts.renew(child)
         return _info(child)
 
     def delete_child(self, name: str) -> None:

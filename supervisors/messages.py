@@ -56,6 +56,18 @@ class RestartChild(Message[ChildInfo]):
     name: str
 
 
+class RenewChild(Message[ChildInfo]):
+    """Start a child anew, whatever it is doing: stop it first if it runs.
+
+    What waits in its mailbox waits for the next incarnation. One whose start fails is refused with `Unavailable`
+    and tried again as after a crash. `Conflict` for a temporary child, which is made once.
+    """
+
+    control = True
+
+    name: str
+
+
 class DeleteChild(Message[None]):
     """Forget the spec of an absent child. `Conflict` if it runs or is being restarted."""
 

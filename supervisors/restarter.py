@@ -2,10 +2,10 @@
 
 from aviary.actors.core.refusal import Conflict, NotFound
 from aviary.actors.core.system import System
-from aviary.supervisors.messages import RestartChild, TerminateChild
+from aviary.supervisors.messages import RenewChild
 
-TIMEOUT = 30.0
-"""Seconds that a stop or a start may take."""
+TIMEOUT = 60.0
+"""Seconds that a stop and a start may take."""
 
 
 class TreeRestarter:
@@ -14,14 +14,19 @@ class TreeRestarter:
     def __init__(self, system: System) -> None:
         self._system = system
 
-    async def restart(self, address: str) -> None:
-        """Start it, or stop and start it. Raises `NotFound`, `Unavailable`."""
+    async def restart(self, address: str, asker: str) -> None:
+        """Start it, or stop and start it. Raises `NotFound`, `Conflict`, `Unavailable`.
+
+        The supervisor does both by one message: whoever asks may be what is restarted, or below it. Such an
+        asker does not wait for its own end.
+        """
         cell = self._system.cell(address)
-        if cell is None or cell.parent is None:
+        if cell is None:
             raise NotFound(f"{address} does not exist")
-        name = address.rsplit("/", 1)[-1]
-        try:
-            await self._system.ask(cell.parent, RestartChild(name=name), timeout=TIMEOUT)
-        except Conflict:
-            await self._system.ask(cell.parent, TerminateChild(name=name), timeout=TIMEOUT)
-            await self._system.ask(cell.parent, RestartChild(name=name), timeout=TIMEOUT)
+        if cell.parent is None:
+            raise Conflict(f"{address} is the root: restart the server")
+        order = RenewChild(name=address.rsplit("/", 1)[-1])
+        if asker == address or asker.startswith(f"{address}/"):
+            self._system.tell(cell.parent, order)
+        else:
+            await self._system.ask(cell.parent, order, timeout=TIMEOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aviary.actors.core.exits import ChildExited, Escalated, Exit, describe, is_abnormal
+from aviary.actors.core.refusal import Conflict, Unavailable
 from aviary.supervisors.decisions import (
     End,
     Forget,
@@ -92,6 +93,24 @@ class Restarts:
             wanted = {*names, *(one.spec.name for one in missing)}
             names = tuple(name for name in children.names() if name in wanted)
         await self._restart_group(child, names, retry=True)
+
+    async def renew(self, child: Child) -> None:
+        """Stop a child if it runs, and start it; one that does not start is tried again like any other."""
+        children = self._children
+        if child.spec.restart == "temporary":
+            raise Conflict(f"{child.cell.address} is temporary: it is made once")
+        children.unwait(child)
+        if child.cell.life is not None:
+            await children.stop(child)
+        child.attempt, child.history = 0, ()
+        child.cell.attempt = 0
+        child.cell.restarts += 1
+        failure = await children.launch(child)
+        if failure is not None:
+            await self.start_failed(child, failure)
+            raise Unavailable(f"{child.cell.address} did not start: {describe(failure)}")
+        if child.state == "absent":
+            children.rest(child)
 
     async def _restart_group(self, failed: Child, names: Iterable[str], *, retry: bool = False) -> None:
         children = self._children

@@ -17,6 +17,7 @@ from aviary.supervisors.messages import (
     DeleteChild,
     GetChildSpec,
     Reconfigure,
+    RenewChild,
     RestartChild,
     RestartDue,
     StartChild,
@@ -59,7 +60,7 @@ class Supervisor(AsyncActor):
         address = life.cell.address
         self._children = Children(system, self._spec, address, self.path_of(address))
         self._restarts = Restarts(self, self._children)
-        self._administration = Administration(self._children)
+        self._administration = Administration(self._children, self._restarts)
 
     def path_of(self, address: Address) -> Address:
         """The prefix of the children's addresses: the supervisor's own address."""
@@ -107,6 +108,8 @@ class Supervisor(AsyncActor):
                 return self._administration.terminate_child(message.name)
             case RestartChild():
                 return self._administration.restart_child(message.name)
+            case RenewChild():
+                return self._administration.renew_child(message.name)
             case DeleteChild():
                 return self._administration.delete_child(message.name)
             case WhichChildren():

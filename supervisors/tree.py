@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aviary.actors.accounts.portfolio import Portfolio
 from aviary.actors.accounts.trading import TradingService
 from aviary.actors.core.events import TOPIC
-from aviary.actors.keeping.database import READERS, a_reader
+from aviary.actors.keeping.database import READERS, WRITER
 from aviary.actors.keeping.journal import JournalKeeper
 from aviary.actors.keeping.service_manager import ServiceManager
 from aviary.actors.markets.catalogue import Catalogue
@@ -63,11 +63,11 @@ def _note(system: System, event: Any) -> None:
 
 def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     """The root's children, in their order of start."""
-    yield ChildSpec("database", factory.database, backoff=BRANCH)
+    yield ChildSpec(WRITER, factory.database, backoff=BRANCH)
     for reader in READERS:
         yield ChildSpec(reader, factory.reader, backoff=FEED)
     yield ChildSpec("database-inspector", factory.inspector, backoff=BRANCH)
-    yield ChildSpec("journal", lambda: JournalKeeper("database"), backoff=BRANCH)
+    yield ChildSpec("journal", lambda: JournalKeeper(WRITER), backoff=BRANCH)
     yield ChildSpec("disk", factory.disk, backoff=FEED)
     yield ChildSpec("supervision", factory.supervision, backoff=BRANCH)
     if settings.template:
@@ -90,7 +90,7 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     yield ChildSpec("market-data", factory.market_data, backoff=BRANCH)
     yield supervisor("accounts", MANY)
     yield ChildSpec("account-registry", factory.account_registry, backoff=BRANCH)
-    yield ChildSpec("trading", lambda: TradingService(a_reader), backoff=FEED)
+    yield ChildSpec("trading", TradingService, backoff=FEED)
     yield ChildSpec("portfolio", Portfolio, backoff=FEED)
     yield ChildSpec("portfolio-history", factory.portfolio_history, backoff=BRANCH)
     yield ChildSpec("strategy-library", factory.strategy_library, backoff=BRANCH)

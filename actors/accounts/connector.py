@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from aviary.actors.core.address import Address
     from aviary.actors.messages.connectors import Balance
     from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
     from pydantic import SecretStr
@@ -91,7 +90,6 @@ class Connector(AsyncActor):
         folder: Path,
         password: SecretStr,
         *,
-        database: Address = "database",
         compare_interval: float = COMPARE_INTERVAL,
     ) -> None:
         super().__init__()
@@ -99,7 +97,6 @@ class Connector(AsyncActor):
         self._connector = connector
         self._folder = folder
         self._password = password
-        self._database = database
         self._compare_interval = compare_interval
         self._phase: Phase = "opening"
         self._reason = "it is being opened"
@@ -122,7 +119,7 @@ class Connector(AsyncActor):
         self._alarm = f"connector:{self.address}"
         self._host = f"{self.address.rsplit('/', 1)[0]}/host"
         self._holdings = ConnectorHoldings(self, self._account, self._connector)
-        self._orders = ConnectorOrders(self, self._account, self._connector, self._database, self._compare_soon)
+        self._orders = ConnectorOrders(self, self._account, self._connector, self._compare_soon)
         for topic in TOPICS:
             self._subscriptions.append(
                 self._system.bus.subscribe(f"{self._host}/{topic}/{self._connector}", self._overhear)

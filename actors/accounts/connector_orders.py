@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aviary.actors.core.actor import AsyncActor
-    from aviary.actors.core.address import Address
     from aviary.actors.messages.trading import PlaceOrder
     from aviary.persistence.order_states import OrderState
 
@@ -48,14 +47,12 @@ class Pass(Value):
 class ConnectorOrders:
     """What a connector actor does about its orders. Lives and dies with one incarnation of it."""
 
-    def __init__(
-        self, actor: AsyncActor, account: str, connector: str, database: Address, compare_soon: Callable[[], None]
-    ) -> None:
+    def __init__(self, actor: AsyncActor, account: str, connector: str, compare_soon: Callable[[], None]) -> None:
         self._actor = actor
         self._account = account
         self._connector = connector
         self._host = f"{actor.address.rsplit('/', 1)[0]}/host"
-        self._records = OrderRecords(actor, account, connector, database)
+        self._records = OrderRecords(actor, account, connector)
         self._compare_soon = compare_soon
         self._placing: set[str] = set()
         self._cancelling: set[str] = set()

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aviary.actors.messages.database import Transact
+from aviary.actors.keeping.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from aviary.actors.core.actor import AsyncActor
-    from aviary.actors.core.address import Address
     from aviary.persistence.fills import Fill
     from aviary.persistence.order_states import OrderState
     from aviary.persistence.orders import Order
     from aviary.persistence.repositories import Repositories
-
-TIMEOUT = 10.0
-"""Seconds a transaction may take; a few milliseconds is usual."""
 
 
 class OrderRecords:
@@ -26,31 +22,31 @@ class OrderRecords:
     Each method raises `Unavailable` if the database can't be reached.
     """
 
-    def __init__(self, actor: AsyncActor, account: str, connector: str, database: Address) -> None:
+    def __init__(self, actor: AsyncActor, account: str, connector: str) -> None:
         self._actor = actor
         self._account = account
         self._connector = connector
-        self._database = database
+        self._kept = Records(actor)
 
     async def intend(self, order: Order) -> None:
         """Write an order down before the exchange is asked."""
-        await self._transact(lambda r: r.orders.record_intent(order))
+        await self._kept.write(lambda r: r.orders.record_intent(order))
 
     async def intend_cancel(self, order: Order) -> Order:
         """Write down that a cancel is about to be asked for; the order as it then is."""
         now = self._actor.clock.now()
-        noted = await self._transact(
+        noted = await self._kept.write(
             lambda r: r.orders.request_cancel(self._account, self._connector, order.client_order_id, at=now)
         )
         return order if noted is None else noted
 
     async def live(self) -> tuple[Order, ...]:
         """Every order that may rest on the exchange, oldest first."""
-        return await self._transact(lambda r: r.orders.live(self._account, self._connector))
+        return await self._kept.write(lambda r: r.orders.live(self._account, self._connector))
 
     async def get(self, client_order_id: str) -> Order | None:
         """One order; `None` if it is not ours."""
-        return await self._transact(lambda r: r.orders.get(self._account, self._connector, client_order_id))
+        return await self._kept.write(lambda r: r.orders.get(self._account, self._connector, client_order_id))
 
     async def strangers(self, client_order_ids: Sequence[str]) -> tuple[str, ...]:
         """Those that are not ours."""
@@ -60,7 +56,7 @@ class OrderRecords:
                 name for name in client_order_ids if r.orders.get(self._account, self._connector, name) is None
             )
 
-        return await self._transact(unknown) if client_order_ids else ()
+        return await self._kept.write(unknown) if client_order_ids else ()
 
     async def outcome(
         self,
@@ -72,7 +68,7 @@ class OrderRecords:
     ) -> Order | None:
         """Note what became of an order; it as it then is, `None` if it is not ours."""
         now = self._actor.clock.now()
-        order = await self._transact(
+        order = await self._kept.write(
             lambda r: r.orders.record_outcome(
                 self._account,
                 self._connector,
@@ -93,7 +89,7 @@ class OrderRecords:
             known = r.orders.get(fill.account, fill.connector, fill.client_order_id)
             return None if known is None else r.fills.record(fill, at=now)
 
-        return self._told(await self._transact(count))
+        return self._told(await self._kept.write(count))
 
     async def findings(
         self, order: Order, fills: Iterable[Fill], state: OrderState | None, exchange_order_id: str | None
@@ -109,12 +105,9 @@ class OrderRecords:
                 return r.orders.get(*where)
             return r.orders.record_outcome(*where, state, at=now, exchange_order_id=exchange_order_id)
 
-        return self._told(await self._transact(note))
+        return self._told(await self._kept.write(note))
 
     def _told(self, order: Order | None) -> Order | None:
         if order is not None:
             self._actor.publish(f"{self._actor.address}/orders", order)
         return order
-
-    async def _transact[R](self, work: Callable[[Repositories], R]) -> R:
-        return await self._actor.ask(self._database, Transact(work=work), timeout=TIMEOUT)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal
 from aviary.actors.hosts.calls import call_host
+from aviary.actors.keeping.records import Records
 from aviary.actors.messages.accounts import (
     ACCOUNT_NAME,
     AddCredential,
@@ -29,13 +30,11 @@ from aviary.actors.messages.accounts import (
     UpdateCredentials,
 )
 from aviary.actors.messages.connectors import GetBalances, ReopenConnector, WaitUntilReady
-from aviary.actors.messages.database import Fetch
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aviary.actors.core.address import Address
     from aviary.persistence.orders import Order
 
 MASTER = "master_account"
@@ -49,9 +48,6 @@ ENCRYPT_TIMEOUT = 20.0
 
 READY_PATIENCE = 5.0
 """Seconds that the answer to a new credential waits for its connector, so that the next request can use it."""
-
-READ_TIMEOUT = 10.0
-"""Seconds the database has to answer."""
 
 BRING_UP_RETRY = 2.0
 """Seconds until the next try of what did not start."""
@@ -89,11 +85,8 @@ class AccountRegistry(AsyncActor):
 
     keeps_nothing = True
 
-    def __init__(
-        self, credentials: Path, password: SecretStr, branch: AccountBranch, database: Address = "database"
-    ) -> None:
+    def __init__(self, credentials: Path, password: SecretStr, branch: AccountBranch) -> None:
         super().__init__()
-        self._database = database
         self._credentials = credentials
         self._password = password
         self._branch = branch
@@ -243,9 +236,7 @@ class AccountRegistry(AsyncActor):
 
     async def _left_behind(self, account: str, connector: str | None = None) -> str:
         """What is to be said of the orders that will stay on the exchange."""
-        live: tuple[Order, ...] = await self.ask(
-            self._database, Fetch(work=lambda r: r.orders.live(account, connector)), timeout=READ_TIMEOUT
-        )
+        live: tuple[Order, ...] = await Records(self).read(lambda r: r.orders.live(account, connector))
         return f" Orders that may still rest on the exchange: {len(live)}." if live else ""
 
     async def _balances(self, account: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from aviary.actors.accounts.trading_views import (
 )
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NotFound, Refusal
+from aviary.actors.keeping.records import Records
 from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
-from aviary.actors.messages.database import Fetch
 from aviary.actors.messages.trading import (
     CancelOrder,
     CancelOrderById,
@@ -42,12 +42,11 @@ from aviary.persistence.order_states import LIVE
 from aviary.persistence.orders import OrderFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.message import Message
     from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
-    from aviary.persistence.repositories import Repositories
 
 PLACE_TIMEOUT = 27.0
 """Seconds for a request to a connector, which may wait for its next incarnation."""
@@ -63,9 +62,8 @@ class TradingService(AsyncActor):
 
     keeps_nothing = True
 
-    def __init__(self, reader: Callable[[], Address], registry: Address = "account-registry") -> None:
+    def __init__(self, registry: Address = "account-registry") -> None:
         super().__init__()
-        self._reader = reader
         self._registry = registry
 
     def receive(self, message: Any) -> Any:
@@ -107,7 +105,7 @@ class TradingService(AsyncActor):
         name = message.client_order_id
         found = [
             order
-            for order in await self._fetch(lambda r: r.orders.find(name))
+            for order in await Records(self).read(lambda r: r.orders.find(name))
             if message.account_name in {None, order.account} and message.connector_name in {None, order.connector}
         ]
         live = [order for order in found if order.state in LIVE]
@@ -173,7 +171,7 @@ class TradingService(AsyncActor):
     async def _orders(self, wanted: ListActiveOrders | SearchOrders, chosen: OrderFilter) -> ListPage[OrderView]:
         limit, cursor = wanted.limit, wanted.cursor
         return page_of(
-            await self._fetch(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor)), order_view
+            await Records(self).read(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor)), order_view
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
@@ -181,7 +179,7 @@ class TradingService(AsyncActor):
         sides = tuple(side.upper() for side in wanted.trade_types or ())
         if not set(sides) <= {"BUY", "SELL"}:
             raise Invalid("trade_types: BUY and SELL are known", "trade_types")
-        page = await self._fetch(
+        page = await Records(self).read(
             lambda r: r.fills.search(
                 accounts=accounts,
                 connectors=wanted.connector_names or (),
@@ -242,6 +240,3 @@ class TradingService(AsyncActor):
             if account not in known:
                 raise NotFound(f"Account '{account}' not found")
         return tuple(accounts)
-
-    async def _fetch[R](self, work: Callable[[Repositories], R]) -> R:
-        return await self.ask(self._reader(), Fetch(work=work), timeout=READ_TIMEOUT)

@@ -6,21 +6,19 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.refusal import NotFound
+from aviary.actors.keeping.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aviary.actors.bots.store import Bot, BotStore
     from aviary.actors.core.actor import AsyncActor
-    from aviary.persistence.repositories import Repositories
+    from aviary.persistence.bots import Bot
 
 
 class KnownBots:
     """The bots in the database, on behalf of one incarnation of the registry."""
 
-    def __init__(self, actor: AsyncActor, store: BotStore) -> None:
+    def __init__(self, actor: AsyncActor) -> None:
         self.actor = actor
-        self._store = store
+        self.records = Records(actor)
         self._locks: dict[str, asyncio.Lock] = {}
 
     def lock(self, name: str) -> asyncio.Lock:
@@ -32,21 +30,13 @@ class KnownBots:
         cell = self.actor.system.cell(f"bots/{name}")
         return cell is not None and cell.state in {"running", "degraded"}
 
-    async def fetch[R](self, work: Callable[[Repositories], R]) -> R:
-        """Run `work`, which only reads."""
-        return await self._store.fetch(self.actor, work)
-
-    async def transact[R](self, work: Callable[[Repositories], R]) -> R:
-        """Run `work` in one transaction."""
-        return await self._store.transact(self.actor, work)
-
     async def is_unknown(self, name: str) -> bool:
         """Whether there is no bot of this name."""
-        return await self.fetch(lambda r: r.bots.get(name)) is None
+        return await self.records.read(lambda r: r.bots.get(name)) is None
 
     async def must_exist(self, name: str) -> Bot:
         """The bot's record; `NotFound`."""
-        bot = await self.fetch(lambda r: r.bots.get(name))
+        bot = await self.records.read(lambda r: r.bots.get(name))
         if bot is None or bot.desired == "archived":
             raise NotFound(f"Bot '{name}' not found")
         return bot
@@ -54,4 +44,4 @@ class KnownBots:
     async def change(self, name: str, **changes: Any) -> None:
         """Change fields of the bot's record."""
         at = self.actor.clock.now()
-        await self.transact(lambda r: r.bots.change(name, at=at, **changes))
+        await self.records.write(lambda r: r.bots.change(name, at=at, **changes))

@@ -113,7 +113,7 @@ class BotConfigs:
         if not _is_name(stem):
             raise NotFound(missing)
         saved = self._strategies.config_path("controller", stem)
-        bots = await self._bots.fetch(lambda r: r.bots.list())
+        bots = await self._bots.records.read(lambda r: r.bots.list())
         users = [bot for bot in bots if await asyncio.to_thread(self._folders.config(bot.name, stem).exists)]
         if not users and not await asyncio.to_thread(saved.exists):
             raise NotFound(missing)

@@ -176,7 +176,7 @@ class Deployments:
                     }
                 ).decode(),
             )
-            if not await self._bots.transact(lambda r: r.bots.add(bot) and bool(r.bots.add_run(run))):
+            if not await self._bots.records.write(lambda r: r.bots.add(bot) and bool(r.bots.add_run(run))):
                 raise Conflict(f"Bot '{name}' exists")
             await self.finish(bot)
 
@@ -202,7 +202,7 @@ class Deployments:
                 r.bots.change_run(run.id, deployment_status="FAILED", run_status="ERROR", error_message=why)
             r.bots.remove(name)
 
-        await self._bots.transact(work)
+        await self._bots.records.write(work)
 
     async def _check(
         self, configs: dict[str, dict[str, Any]], account: str

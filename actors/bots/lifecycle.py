@@ -82,7 +82,7 @@ class BotLifecycle:
             raise Invalid("archives are kept in the local folder", "archive_locally")
         if await self._bots.is_unknown(name):
             # The released server's answer: 200, and the status says so.
-            active = [bot.name for bot in await self._bots.fetch(lambda r: r.bots.list())]
+            active = [bot.name for bot in await self._bots.records.read(lambda r: r.bots.list())]
             return {
                 "status": "error",
                 "message": f"Bot '{name}' not found. Known bots: {active}",
@@ -132,6 +132,6 @@ class BotLifecycle:
                 r.bots.change_run(run.id, deployment_status="ARCHIVED", run_status="STOPPED")
             r.bots.remove(name)
 
-        await self._bots.transact(work)
+        await self._bots.records.write(work)
         for kind in ("archive", "bot", "exposure", "positions-left"):
             self._bots.actor.system.alarms.clear(f"{kind}/{name}")

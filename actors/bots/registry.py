@@ -39,7 +39,7 @@ from aviary.actors.messages.bots import (
 if TYPE_CHECKING:
     from aviary.actors.bots.branch import BotBranch
     from aviary.actors.bots.folder import BotFolders
-    from aviary.actors.bots.store import Bot, BotStore
+    from aviary.actors.bots.store import Bot
     from aviary.actors.strategies.files import StrategyFiles
 
 BRING_UP_TIMEOUT = 60.0
@@ -54,16 +54,15 @@ class BotRegistry(AsyncActor):
 
     keeps_nothing = True
 
-    def __init__(self, branch: BotBranch, store: BotStore, folders: BotFolders, strategies: StrategyFiles) -> None:
+    def __init__(self, branch: BotBranch, folders: BotFolders, strategies: StrategyFiles) -> None:
         super().__init__()
         self._branch = branch
-        self._store = store
         self._folders = folders
         self._strategies = strategies
 
     def prepare(self) -> None:
         """Only begin: bots come up beside everything else."""
-        self._bots = bots = KnownBots(self, self._store)
+        self._bots = bots = KnownBots(self)
         self._deployments = Deployments(bots, self._branch, self._folders, self._strategies)
         self._stopping = BotLifecycle(bots, self._branch, self._folders)
         self._views = BotViews(bots, self._folders)
@@ -102,15 +101,15 @@ class BotRegistry(AsyncActor):
             case GetLatestPerformance():
                 return self.defer(self._views.latest_performance(message.bot_name))
             case GetPerformanceHistory():
-                return self.defer(self._bots.fetch(lambda r: runs.performance_history(r, message)))
+                return self.defer(self._bots.records.read(lambda r: runs.performance_history(r, message)))
             case ListRuns():
-                return self.defer(self._bots.fetch(lambda r: runs.list_runs(r, message)))
+                return self.defer(self._bots.records.read(lambda r: runs.list_runs(r, message)))
             case GetRun(bot_run_id=number):
-                return self.defer(self._bots.fetch(lambda r: runs.get_run(r, number)))
+                return self.defer(self._bots.records.read(lambda r: runs.get_run(r, number)))
             case GetRunStatistics():
-                return self.defer(self._bots.fetch(runs.statistics))
+                return self.defer(self._bots.records.read(runs.statistics))
             case DeleteRun(bot_run_id=number):
-                return self.defer(self._bots.transact(lambda r: runs.delete_run(r, number)))
+                return self.defer(self._bots.records.write(lambda r: runs.delete_run(r, number)))
             case BringUp():
                 return self.defer(self._bring_up())
             case _:
@@ -118,7 +117,7 @@ class BotRegistry(AsyncActor):
 
     async def _bring_up(self) -> None:
         try:
-            bots = await self._bots.fetch(lambda r: r.bots.list())
+            bots = await self._bots.records.read(lambda r: r.bots.list())
         except (Refusal, ActorCrashed) as trouble:
             self.degrade(f"its bots are not known yet: {trouble}")
             self.schedule(BRING_UP_RETRY, BringUp())

@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from aviary.actors.core.message import Value
-from aviary.actors.messages.database import Fetch, Transact
+from aviary.actors.keeping.records import Records
 from aviary.actors.runtimes import ProcessMark
 from aviary.persistence.bots import Bot, BotRun, Desired, Performance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aviary.actors.core.actor import AsyncActor
     from aviary.actors.messages.bots import BotStatus
     from aviary.persistence.repositories import Repositories
-
-DATABASE = "database"
-TIMEOUT = 10.0
-"""Seconds for one transaction."""
 
 RECENT = 100
 """Kept reports among which a bot's last ones are looked for."""
@@ -49,13 +43,13 @@ class BotStore:
 
     async def load(self, actor: AsyncActor, name: str) -> StoredBot | None:
         """One bot, `None` if there is none of this name."""
-        bot = await self.fetch(actor, lambda r: r.bots.get(name))
+        bot = await Records(actor).read(lambda r: r.bots.get(name))
         return None if bot is None else stored(bot)
 
     async def save_desired(self, actor: AsyncActor, name: str, desired: Desired) -> None:
         """Write down what a bot should do; done before it is told to."""
         at = actor.clock.now()
-        await self.transact(actor, lambda r: r.bots.change(name, at=at, desired=desired))
+        await Records(actor).write(lambda r: r.bots.change(name, at=at, desired=desired))
 
     async def save_process(self, actor: AsyncActor, name: str, mark: ProcessMark | None) -> None:
         """Write down which process is the bot, before that process does anything."""
@@ -68,7 +62,7 @@ class BotStore:
             if mark is not None and run is not None:
                 r.bots.change_run(run.id, run_status="RUNNING", stopped_at=None, error_message=None)
 
-        await self.transact(actor, work)
+        await Records(actor).write(work)
 
     async def note_stop(self, actor: AsyncActor, name: str, status: BotStatus) -> None:
         """Keep the last state of a run that has stopped."""
@@ -89,7 +83,7 @@ class BotStore:
             final = final_status(last)
             r.bots.change_run(run.id, run_status="STOPPED", stopped_at=at, final_status=final)
 
-        await self.transact(actor, work)
+        await Records(actor).write(work)
 
     async def note_failure(self, actor: AsyncActor, name: str, why: str) -> None:
         """Keep why a bot is not tried any more."""
@@ -99,7 +93,7 @@ class BotStore:
             if run is not None:
                 r.bots.change_run(run.id, run_status="ERROR", error_message=why)
 
-        await self.transact(actor, work)
+        await Records(actor).write(work)
 
     async def keep_performance(self, actor: AsyncActor, name: str, at: float, payload: dict[str, Any]) -> None:
         """Keep one report of each controller."""
@@ -110,15 +104,7 @@ class BotStore:
                     Performance(bot_name=name, controller_id=controller_id, at=at, performance=report)
                 )
 
-        await self.transact(actor, work)
-
-    async def transact[R](self, actor: AsyncActor, work: Callable[[Repositories], R]) -> R:
-        """Run `work` in one transaction."""
-        return await actor.ask(DATABASE, Transact(work=work), timeout=TIMEOUT)
-
-    async def fetch[R](self, actor: AsyncActor, work: Callable[[Repositories], R]) -> R:
-        """Run `work`, which only reads."""
-        return await actor.ask(DATABASE, Fetch(work=work), timeout=TIMEOUT)
+        await Records(actor).write(work)
 
 
 def stored(bot: Bot) -> StoredBot:

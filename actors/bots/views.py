@@ -31,7 +31,7 @@ class BotViews:
 
     async def all(self) -> dict[str, BotStatus]:
         """Every bot's status, by name."""
-        bots = await self._bots.fetch(lambda r: r.bots.list())
+        bots = await self._bots.records.read(lambda r: r.bots.list())
         statuses = await asyncio.gather(*(self._status_of(bot.name) for bot in bots))
         return {status.name: status for status in statuses}
 

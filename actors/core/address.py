@@ -31,7 +31,3 @@ def child_of(parent: Address, name: str) -> Address:
         raise ValueError(f"a child's name is one segment: {name!r}")
     return checked(f"{parent}/{name}" if parent else name)
 
-
-def is_within(address: Address, ancestor: Address) -> bool:
-    """Whether `address` lies below `ancestor` (or is it)."""
-    return not ancestor or address == ancestor or address.startswith(f"{ancestor}/")

@@ -77,11 +77,6 @@ class ChildProcess:
         except psutil.NoSuchProcess:
             return False
 
-    @property
-    def exit_status(self) -> int | None:
-        """After `exited`: the exit code, minus the signal's number if it was killed, `None` if unknown."""
-        return self._status
-
     async def exited(self) -> int | None:
         """Wait for the end; the exit status, `None` if it cannot be known."""
         if self._ended is None:

@@ -98,7 +98,6 @@ class Host:
             "config_map": catalogue.config_map,
             "encrypt_credential": credentials.encrypt_credential,
             "decrypt_credential": credentials.decrypt_credential,
-            "password_check": credentials.password_check,
             "ensure_password": credentials.ensure_password,
             "open_connector": connections.open_connector,
             "close_connector": connections.close_connector,
@@ -130,13 +129,11 @@ class Host:
             "source_volumes": self._rates.source_volumes,
             "funding_info": public.funding_info,
             "historical_candles": public.historical_candles,
-            "candle_columns": public.candle_columns,
             "candle_intervals": public.candle_intervals,
             "open_feed": feeds.open_feed,
             "close_feed": feeds.close_feed,
             "open_feeds": feeds.open_feeds,
             "feed_snapshot": feeds.feed_snapshot,
-            "order_book_query": feeds.order_book_query,
         }
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+WRITER = "database"
+"""The address of the one who writes."""
+
 ALARM = "database"
 """The alarm that stands while the database can't be reached, or is damaged."""
 
@@ -70,7 +73,7 @@ class Database(ThreadActor):
     def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
-            case Transact(work=work) | Fetch(work=work):
+            case Transact(work=work):
                 return self._run(work)
             case _:
                 return super().receive(message)
@@ -165,7 +168,7 @@ class DatabaseReader(ThreadActor):
 
     def prepare(self) -> None:
         """Open a connection."""
-        self._database = open_database(self._url, self._path)
+        self._database = open_database(self._url, self._path, read_only=True)
         self._repositories = Repositories(self._database)
 
     def receive(self, message: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import NotFound
-from aviary.actors.messages.database import Fetch
+from aviary.actors.keeping.records import Records
 from aviary.actors.messages.supervision import (
     AlarmsView,
     DeadLetters,
@@ -20,20 +20,15 @@ from aviary.actors.messages.supervision import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aviary.persistence.journal import Entry
     from aviary.persistence.values import Page
-
-READ_TIMEOUT = 10.0
-"""Seconds that a search in the journal may take."""
 
 
 class Restarter(Protocol):
     """Restarts an actor through its supervisor."""
 
-    async def restart(self, address: str) -> None:
-        """Start it, or stop and start it. Raises `NotFound`, `Unavailable`."""
+    async def restart(self, address: str, asker: str) -> None:
+        """Start it, or stop and start it. Raises `NotFound`, `Conflict`, `Unavailable`."""
         ...
 
 
@@ -42,9 +37,8 @@ class SupervisionService(AsyncActor):
 
     keeps_nothing = True
 
-    def __init__(self, reader: Callable[[], str], restarter: Restarter) -> None:
+    def __init__(self, restarter: Restarter) -> None:
         super().__init__()
-        self._reader = reader
         self._restarter = restarter
 
     def receive(self, message: Any) -> Any:
@@ -67,14 +61,10 @@ class SupervisionService(AsyncActor):
                 return super().receive(message)
 
     async def _journal(self, wanted: ListJournal) -> dict[str, Any]:
-        page: Page[Entry] = await self.ask(
-            self._reader(),
-            Fetch(
-                work=lambda r: r.journal.search(
-                    kind=wanted.kind, address=wanted.address, limit=wanted.limit, cursor=wanted.cursor
-                )
-            ),
-            timeout=READ_TIMEOUT,
+        page: Page[Entry] = await Records(self).read(
+            lambda r: r.journal.search(
+                kind=wanted.kind, address=wanted.address, limit=wanted.limit, cursor=wanted.cursor
+            )
         )
         pagination = page.model_dump(exclude={"data"})
         return {"data": page.data, "pagination": pagination}
@@ -85,7 +75,7 @@ class SupervisionService(AsyncActor):
 
     async def _restart(self, address: str) -> dict[str, Any]:
         self.system.record("operator", address, reason="restart asked for")
-        await self._restarter.restart(address)
+        await self._restarter.restart(address, self.address)
         return {"address": address, "restarted": True}
 
     def _release(self, message: ReleasePoison) -> dict[str, Any]:

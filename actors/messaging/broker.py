@@ -15,6 +15,7 @@ from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 from aviary.actors.runtimes.mqtt_probe import logs_in
+from aviary.config.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,12 +108,7 @@ class Broker(AsyncActor):
             }
         )
         path = self._folder / "broker.json"
-        draft = path.with_name("broker.json.new")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps({**info.model_dump(exclude={"pid", "password"}), "password": password}))
-        draft.replace(path)
+        replace_file(path, orjson.dumps({**info.model_dump(exclude={"pid", "password"}), "password": password}))
         return info
 
     async def _wait_until_it_listens(self, daemon: Daemon, info: BrokerInfo) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from aviary.actors.messages.broker import BrokerInfo
+from aviary.config.files import replace_file
 
 MAX_PAYLOAD = 1_048_576
 """Bytes of one message; the answer to `history` is the longest."""
@@ -45,7 +46,7 @@ def _configure_mosquitto(folder: Path, info: BrokerInfo) -> Sequence[str]:
     if binary is None:
         raise FileNotFoundError("mosquitto is not installed")
     passwords = folder / "passwords"
-    _write_private(passwords, f"{info.username}:{info.password.get_secret_value()}\n")
+    replace_file(passwords, f"{info.username}:{info.password.get_secret_value()}\n")
     hasher = shutil.which("mosquitto_passwd", path=f"{Path(binary).parent}:{os.environ.get('PATH', '')}:/usr/bin")
     if hasher is None:
         raise FileNotFoundError("mosquitto_passwd is not installed")
@@ -72,13 +73,13 @@ def _configure_mosquitto(folder: Path, info: BrokerInfo) -> Sequence[str]:
         # It would drop its rights and could then not read its own files.
         lines.append("user root")
     config = folder / "mosquitto.conf"
-    _write_private(config, "\n".join(lines) + "\n")
+    replace_file(config, "\n".join(lines) + "\n")
     return [binary, "-c", str(config)]
 
 
 def _configure_iotcore(folder: Path, info: BrokerInfo) -> Sequence[str]:
     config = folder / "iotcore.toml"
-    _write_private(
+    replace_file(
         config,
         f"""id = 0
 
@@ -104,9 +105,3 @@ auth = {{ "{info.username}" = "{info.password.get_secret_value()}" }}
     )
     return [sys.executable, "-P", "-m", "aviary.actors.runtimes.iotcore_broker", str(config)]
 
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

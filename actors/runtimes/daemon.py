@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 import psutil
 from aviary.actors.core.port_process import birth_mark
+from aviary.config.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,9 +104,8 @@ def start_daemon(
     daemon = Daemon.of(process.pid)
     # The process is watched by its pid from here on; the handle would complain at its deletion.
     process.returncode = 0
-    draft = record.with_name(f"{record.name}.new")
-    draft.write_bytes(orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}))
-    draft.replace(record)
+    # Whatever loses the record but not the process, a power failure, ends the process.
+    replace_file(record, orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}), durable=False)
     return daemon
 
 

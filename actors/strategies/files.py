@@ -5,7 +5,6 @@ Nothing here is imported or run: uploaded code is text.
 
 import ast
 import errno
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 from aviary.actors.core.refusal import Invalid, NotFound, Unavailable
 from aviary.actors.messages.strategies import IDENTIFIER, StrategyKind
+from aviary.config.files import replace_file
 
 CONTROLLER_TYPES = ("directional_trading", "market_making", "generic")
 
@@ -148,16 +148,9 @@ def write_yaml(path: Path, values: dict[str, Any]) -> None:
 
 def write(path: Path, text: str) -> None:
     """Replace a file as a whole: a reader, and a crash, see the old or the new one. `Unavailable` on a full disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        replace_file(path, text)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise Unavailable("the disk is full", FULL_RETRY) from None
         raise

@@ -18,7 +18,6 @@ from aviary.actors.core.simulation import Probe
 from aviary.actors.core.system import System
 from aviary.actors.hosts.engine_host import EngineHost
 from aviary.actors.hosts.template import TemplateKeeper
-from aviary.actors.keeping.database import Database
 from aviary.actors.markets.catalogue import Catalogue
 from aviary.actors.messages.accounts import AddCredential, CreateAccount
 from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus
@@ -35,6 +34,7 @@ from aviary.supervisors.branches.accounts import SupervisedAccounts
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 from aviary.supervisors.tree import ROOT_INTENSITY, ROOT_PERIOD
+from databases import database_children
 from pydantic import SecretStr
 
 PASSWORD = SecretStr("config password")
@@ -114,7 +114,7 @@ class World:
             intensity=ROOT_INTENSITY,
             period=ROOT_PERIOD,
             children=(
-                ChildSpec("database", lambda: Database(None, self.home / "aviary.sqlite")),
+                *database_children(self.home / "aviary.sqlite"),
                 ChildSpec("template", lambda: TemplateKeeper(self.home / "t", self.home / "template.log")),
                 ChildSpec("sandbox", lambda: Probe(lambda _: SandboxInfo(url=self.sandbox_url, pid=0))),
                 ChildSpec(
@@ -125,7 +125,7 @@ class World:
                 ),
                 ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, branch)),
                 ChildSpec("market", lambda: Supervisor(market), kind="supervisor", settings=SUPERVISOR_SETTINGS),
-                ChildSpec("trading", lambda: TradingService(lambda: "database")),
+                ChildSpec("trading", TradingService),
                 ChildSpec("portfolio", Portfolio),
             ),
         )

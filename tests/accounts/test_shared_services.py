@@ -66,7 +66,7 @@ class Bad(AsyncActor):
 def sim() -> Iterator[Simulation]:
     with Simulation(seed=1) as sim:
         actors = {
-            "trading": lambda: TradingService(lambda: "database"),
+            "trading": TradingService,
             "portfolio": Portfolio,
             "account-registry": Registry,
             "good": Good,

@@ -18,7 +18,6 @@ from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.engine.processes.launch import Job, Template, launch
 from aviary.actors.engine.processes.launch import OnSpawn as OnProcessSpawn
-from aviary.actors.keeping.database import Database
 from aviary.actors.messages.bots import AskBot, BotStatus, DeployControllers, FindBot, ListBots, StartBot
 from aviary.actors.messages.broker import GetBroker, GetLink
 from aviary.actors.messages.strategies import SaveConfig
@@ -33,6 +32,7 @@ from aviary.supervisors.boot import Tree
 from aviary.supervisors.branches.bots import SupervisedBots
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
+from databases import database_children
 from eth_keyfile.keyfile import encrypt_aes_ctr, keccak
 from processes import processes_in
 from pydantic import SecretStr
@@ -184,7 +184,7 @@ class World:
         spec = SupervisorSpec(
             park=True,
             children=(
-                ChildSpec("database", lambda: Database(None, self.home / "a.sqlite")),
+                *database_children(self.home / "a.sqlite"),
                 ChildSpec("broker", lambda: Supervisor(broker), kind="supervisor", settings=SUPERVISOR_SETTINGS),
                 ChildSpec("strategy-library", lambda: StrategyLibrary(self.bots, self.launch)),
                 ChildSpec(
@@ -193,7 +193,7 @@ class World:
                     kind="supervisor",
                     settings=SUPERVISOR_SETTINGS,
                 ),
-                ChildSpec("bot-registry", lambda: BotRegistry(branch, store, folders, StrategyFiles(self.bots))),
+                ChildSpec("bot-registry", lambda: BotRegistry(branch, folders, StrategyFiles(self.bots))),
             ),
         )
         self._tree = Tree(self.system, spec)

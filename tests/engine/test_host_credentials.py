@@ -45,8 +45,9 @@ async def test_a_credential_is_encrypted_at_rest_and_comes_back_with_the_passwor
 async def test_an_account_keeps_one_password(host: Host, tmp_path: Path) -> None:
     await encrypt(host, tmp_path)
 
-    assert await host.call("password_check", password="right", account_dir=str(tmp_path)) is True
-    assert await host.call("password_check", password="wrong", account_dir=str(tmp_path)) is False
+    await host.call("ensure_password", password="right", account_dir=str(tmp_path))
+    with pytest.raises(PortRefusal, match="another CONFIG_PASSWORD"):
+        await host.call("ensure_password", password="wrong", account_dir=str(tmp_path))
     with pytest.raises(PortRefusal) as caught:
         await encrypt(host, tmp_path, password="wrong")
     assert caught.value.kind == "forbidden"

@@ -64,15 +64,6 @@ async def test_a_book_is_sorted_and_uncrossed_and_as_deep_as_asked(host: Host) -
     assert [len(book["bids"]), len(book["asks"])] == [5, 5]
     assert sorted((price for price, _ in book["bids"]), reverse=True) == [price for price, _ in book["bids"]]
     assert book["bids"][0][0] < book["asks"][0][0]
-    answer = await host.call(
-        "order_book_query",
-        connector_name="sandbox",
-        trading_pair=PAIR,
-        query="price_for_volume",
-        is_buy=True,
-        value=0.01,
-    )
-    assert answer["result_price"] >= book["bids"][0][0]
 
 
 async def test_candles_complete_their_history(host: Host) -> None:

@@ -43,7 +43,7 @@ class Degraded(AsyncActor):
 
 
 def desk(system: System) -> ChildSpec:
-    return ChildSpec("supervision", lambda: SupervisionService(lambda: "reader", TreeRestarter(system)))
+    return ChildSpec("supervision", lambda: SupervisionService(TreeRestarter(system)))
 
 
 async def until_state(front: FrontEnd, address: str, state: str) -> None:
@@ -159,6 +159,28 @@ async def test_an_operator_restarts_an_actor_and_it_is_recorded() -> None:
         assert (status, body) == (200, {"address": "a", "restarted": True})
         assert len(made) == 2
         assert any(event.kind == "operator" and event.address == "a" for event in front.system.events())
+
+
+async def test_whoever_carries_a_restart_out_is_restarted_too() -> None:
+    async with front_end(ROWS, desk) as front:
+        for _ in range(2):
+            before = front.system.cell("supervision")
+            assert before is not None
+            incarnation = before.incarnation
+            status, body, _ = await front.call("POST", "/supervision/restart", json={"address": "supervision"})
+            assert (status, body) == (200, {"address": "supervision", "restarted": True})
+            async with asyncio.timeout(DEADLINE):
+                while before.incarnation == incarnation or before.state != "running":
+                    await asyncio.sleep(0.005)
+            assert (await front.call("GET", "/supervision/tree"))[0] == 200
+
+
+async def test_the_root_is_not_restarted_by_itself() -> None:
+    async with front_end(ROWS, desk) as front:
+        status, body, _ = await front.call("POST", "/supervision/restart", json={"address": "aviary"})
+
+        assert status == 409
+        assert "restart the server" in body["detail"]
 
 
 async def test_restarting_what_does_not_exist_is_a_404_and_a_bad_page_size_a_422() -> None:

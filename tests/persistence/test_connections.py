@@ -111,6 +111,18 @@ def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     assert integrity_problems(database)
 
 
+def test_what_is_opened_to_read_refuses_to_write(
+    database: peewee.Database, database_url: str, tmp_path: Path
+) -> None:
+    Repositories(database).bots.add(a_bot("desk"))
+    reader = open_database(database_url, tmp_path / "unused.sqlite", read_only=True)
+
+    with reader.connection_context():
+        with pytest.raises(peewee.DatabaseError, match=r"readonly|read-only"), reader.atomic():
+            Repositories(reader).bots.add(a_bot("other"))
+        assert [bot.name for bot in Repositories(reader).bots.list()] == ["desk"]
+
+
 def test_writes_survive_a_power_failure_too(tmp_path: Path) -> None:
     database = open_database(None, tmp_path / "a.sqlite")
     with database.connection_context():

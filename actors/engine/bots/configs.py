@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aviary.config.files import replace_file
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base
 
 log = logging.getLogger("hummingbot.client.aviary")
@@ -51,9 +52,7 @@ class LiveConfigs:
             if controller is not None:
                 controller.update_config(config)
                 told[name] = {"digest": digests[name], "in_effect": _in_effect(controller.config, config)}
-        draft = REPORT_FILE.with_name(f"{REPORT_FILE.name}.new")
-        draft.write_bytes(orjson.dumps(told))
-        draft.replace(REPORT_FILE)
+        replace_file(REPORT_FILE, orjson.dumps(told), durable=False)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

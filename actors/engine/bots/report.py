@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import orjson
 from aviary.config.clock import Clock
+from aviary.config.files import replace_file
 
 REPORT_FILE = Path("data/launch.json")
 """Under the bot's folder; replaced as a whole at each change."""
@@ -37,8 +38,8 @@ class LaunchReport:
         if stage == "quoting":
             self._failures = 0
         self.reached.setdefault(stage, round(self._clock.monotonic() - self._began, 3))
-        draft = self._path.with_name(f"{self._path.name}.new")
-        draft.write_bytes(
+        replace_file(
+            self._path,
             orjson.dumps(
                 {
                     "pid": self._pid,
@@ -49,9 +50,9 @@ class LaunchReport:
                     "failures": self._failures,
                     **more,
                 }
-            )
+            ),
+            durable=False,
         )
-        draft.replace(self._path)
 
     def _failures_before(self) -> int:
         """How many lives in a row have failed for a reason that time does not heal."""

@@ -6,8 +6,6 @@ takes 0.4 s of a processor each time, so it is done in threads, and only for the
 """
 
 import asyncio
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import orjson
 import yaml
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.exchanges.catalogue import settings_of
+from aviary.config.files import replace_file
 from hummingbot.client.config.config_crypt import PASSWORD_VERIFICATION_WORD, ETHKeyFileSecretManger
 from pydantic import SecretStr, ValidationError
 
@@ -43,7 +42,7 @@ async def encrypt_credential(password: str, account_dir: str, connector_name: st
     )
     document = {"connector": connector_name, **values_at_rest}
     path = credential_path(account_dir, connector_name)
-    await asyncio.to_thread(_replace, path, yaml.safe_dump(document, sort_keys=False))
+    await asyncio.to_thread(replace_file, path, yaml.safe_dump(document, sort_keys=False))
 
 
 async def decrypt_credential(password: str, account_dir: str, connector_name: str) -> dict[str, Any]:
@@ -93,7 +92,7 @@ async def ensure_password(password: str, account_dir: str) -> None:
     if not path.is_file():
         manager = ETHKeyFileSecretManger(password)
         word = PASSWORD_VERIFICATION_WORD
-        await asyncio.to_thread(_replace, path, await asyncio.to_thread(manager.encrypt_secret_value, word, word))
+        await asyncio.to_thread(replace_file, path, await asyncio.to_thread(manager.encrypt_secret_value, word, word))
 
 
 def validated(connector_name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -128,18 +127,3 @@ def credential_path(account_dir: str, connector_name: str) -> Path:
     """Where a connector's credential is kept."""
     return Path(account_dir) / "connectors" / f"{connector_name}.yml"
 
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
-    # The new name too must survive a power failure before anybody is told that the keys are kept.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -38,15 +38,6 @@ STATUS_INTERVAL = 2.0
 QUIET_LIMIT = 10.0
 """Seconds after which a feed whose exchange says nothing reports itself as stalled."""
 
-QUERIES = {
-    "price_for_volume": "get_price_for_volume",
-    "price_for_quote_volume": "get_price_for_quote_volume",
-    "volume_for_price": "get_volume_for_price",
-    "quote_volume_for_price": "get_quote_volume_for_price",
-    "vwap_for_volume": "get_vwap_for_volume",
-}
-"""Questions that hummingbot's order book answers; each takes a side and one number."""
-
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
@@ -128,30 +119,6 @@ class Feeds:
         if depth is not None and isinstance(opened.feed, BookFeed):
             return opened.feed.levels(depth)
         return opened.feed.snapshot()
-
-    async def order_book_query(
-        self, connector_name: str, trading_pair: str, query: str, *, is_buy: bool, value: float
-    ) -> dict[str, Any]:
-        """One of `QUERIES` on a book that a feed keeps: `{"result_price", "result_volume", "timestamp"}`.
-
-        Both are null where the book is too thin.
-        """
-        stream = self._streams.get((connector_name, trading_pair))
-        book = stream[0].book if stream is not None else None
-        if book is None:
-            raise PortRefusal("unavailable", f"the book of {trading_pair} is not there yet", retry_after=1.0)
-        if query not in QUERIES:
-            raise PortRefusal("invalid", f"there is no query {query}", field="query")
-        try:
-            result = getattr(book, QUERIES[query])(is_buy, value)
-        except OSError as error:
-            raise PortRefusal("unavailable", str(error), retry_after=1.0) from error
-        price, volume = result.result_price, result.result_volume
-        return {
-            "result_price": price if price == price else None,  # noqa: PLR0124 - NaN
-            "result_volume": volume if volume == volume else None,  # noqa: PLR0124 - NaN
-            "timestamp": stream[0].heard_at if stream is not None else None,
-        }
 
     def _make(
         self,

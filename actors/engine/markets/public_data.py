@@ -109,7 +109,7 @@ class PublicData:
     async def historical_candles(
         self, connector_name: str, trading_pair: str, interval: str, start: int, end: int
     ) -> list[list[float]]:
-        """Candles between two Unix times in seconds, oldest first, as rows of `candle_columns`."""
+        """Candles between two Unix times in seconds, oldest first, as rows of `CandlesBase.columns`."""
         if end < start:
             raise PortRefusal("invalid", "the end is before the start", field="end_time")
         await self.check_pairs(connector_name, [trading_pair])
@@ -126,10 +126,6 @@ class PublicData:
                 frame = await feed.get_historical_candles(config)
         rows: list[list[float]] = frame[feed.columns].astype(float).values.tolist()
         return rows
-
-    async def candle_columns(self) -> list[str]:
-        """Names of the numbers in a candle's row."""
-        return list(CandlesBase.columns)
 
     async def candle_intervals(self, connector_name: str) -> list[str]:
         """The intervals that there are candles of; none if the connector has no candles."""
