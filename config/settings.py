@@ -70,8 +70,13 @@ class Settings(BaseModel):
     """Which embedded broker to run."""
     account_update_interval: float = Field(default=5.0, ge=0.1, le=1440, allow_inf_nan=False)
     """Minutes between two snapshots of what the accounts hold and are worth."""
-    cors_origins: tuple[str, ...] = ()
-    """Origins (`https://host:port`) that browsers may call from, separated by commas."""
+    cors_origins: tuple[str, ...] = (
+        "http://localhost:*",
+        "https://localhost:*",
+        "http://127.0.0.1:*",
+        "https://127.0.0.1:*",
+    )
+    """Origins (`https://host:port`) that browsers may call from, separated by commas; `*` means any port."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
 

@@ -17,6 +17,7 @@ from aviary.actors.hosts.sandbox_exchange import SandboxExchange
 from aviary.actors.hosts.template import Launcher, TemplateKeeper
 from aviary.actors.keeping.database import Database, DatabaseInspector, DatabaseReader
 from aviary.actors.keeping.disk import Disk
+from aviary.actors.keeping.resources import ResourceKeeper
 from aviary.actors.keeping.supervision import SupervisionService
 from aviary.actors.markets.feed_registry import FeedRegistry
 from aviary.actors.markets.market_data import MarketData
@@ -124,11 +125,11 @@ class ActorFactory:
 
     def rate_oracle(self) -> RateOracle:
         """Who knows what tokens are worth."""
-        return RateOracle(MARKET_HOST, a_reader, simulated=self._sandbox is not None)
+        return RateOracle(MARKET_HOST, simulated=self._sandbox is not None)
 
     def portfolio_history(self) -> PortfolioHistoryKeeper:
         """Who keeps what the accounts were worth."""
-        return PortfolioHistoryKeeper(a_reader, period=self._settings.account_update_interval * 60)
+        return PortfolioHistoryKeeper(period=self._settings.account_update_interval * 60)
 
     def account_registry(self) -> AccountRegistry:
         """The registry of all accounts."""
@@ -150,6 +151,11 @@ class ActorFactory:
     def bot(self, name: str) -> BotActor:
         """The actor of one bot."""
         return BotActor(name, self._folders.of(name), self._store, self._runtime)
+
+    def resources(self) -> ResourceKeeper:
+        """Who knows how full the machine is."""
+        bots = self._settings.bots
+        return ResourceKeeper(self._layout.home, {name: bots / name for name in ("archived", "instances", "conf")})
 
     def supervision(self) -> SupervisionService:
         """The desk that answers for the tree."""

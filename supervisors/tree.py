@@ -69,6 +69,7 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     yield ChildSpec("database-inspector", factory.inspector, backoff=BRANCH)
     yield ChildSpec("journal", lambda: JournalKeeper(WRITER), backoff=BRANCH)
     yield ChildSpec("disk", factory.disk, backoff=FEED)
+    yield ChildSpec("resources", factory.resources, backoff=FEED)
     yield ChildSpec("supervision", factory.supervision, backoff=BRANCH)
     if settings.template:
         yield ChildSpec("template", factory.template, backoff=BRANCH)

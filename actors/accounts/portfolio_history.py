@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.portfolio_flows import Look, first_snapshot, gone_snapshot, next_snapshot, tells_flows
@@ -17,8 +16,8 @@ from aviary.actors.accounts.portfolio_views import (
 from aviary.actors.accounts.trading_views import seconds
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Invalid, Refusal
+from aviary.actors.keeping.records import Records
 from aviary.actors.messages.accounts import ListConnections
-from aviary.actors.messages.database import Fetch, Transact
 from aviary.actors.messages.portfolio import GetKnownHoldings
 from aviary.actors.messages.portfolio_history import (
     GetPortfolioHistory,
@@ -32,7 +31,7 @@ from aviary.actors.messages.rates import GetRateConfig, ValueTokens
 from aviary.persistence.portfolio import Chosen, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from aviary.actors.core.address import Address
     from aviary.actors.messages.portfolio import Holding, PortfolioState
@@ -68,23 +67,19 @@ class PortfolioHistoryKeeper(AsyncActor):
 
     def __init__(
         self,
-        reader: Callable[[], Address],
         *,
         period: float = PERIOD,
         look_period: float = LOOK_PERIOD,
         portfolio: Address = "portfolio",
         registry: Address = "account-registry",
         oracle: Address = "rate-oracle",
-        database: Address = "database",
     ) -> None:
         super().__init__()
-        self._reader = reader
         self._period = period
         self._look_period = look_period
         self._portfolio = portfolio
         self._registry = registry
         self._oracle = oracle
-        self._database = database
 
     def prepare(self) -> None:
         """Begin to look; what was kept is read at the first one."""
@@ -119,7 +114,7 @@ class PortfolioHistoryKeeper(AsyncActor):
 
     async def _take_if_due(self) -> None:
         if self._last is None:
-            kept = await self._fetch(lambda r: r.portfolio.latest())
+            kept = await Records(self).read(lambda r: r.portfolio.latest())
             self._last = {(one.account, one.connector): one for one in kept}
         last = self._last
         connections = await self.ask(self._registry, ListConnections(), timeout=READ_TIMEOUT)
@@ -127,7 +122,8 @@ class PortfolioHistoryKeeper(AsyncActor):
         live = {credential for credential, one in last.items() if one.state != "gone"}
         now = int(self.clock.now())
         newest = max((one.at for one in last.values()), default=0)
-        due = now - newest >= self._period or not live <= held or self._has_newcomers(held - live)
+        # Half a look early rather than a whole one late.
+        due = now - newest >= self._period - self._look_period / 2 or not live <= held or self._has_newcomers(held - live)
         # The clock may have been set back: two snapshots of one moment would contradict each other.
         if due and now > newest:
             await self._take(held, now)
@@ -151,19 +147,19 @@ class PortfolioHistoryKeeper(AsyncActor):
         if not taken:
             return
         snapshots = tuple(taken)
-        await self.ask(self._database, Transact(work=lambda r: r.portfolio.add(snapshots)), timeout=READ_TIMEOUT)
+        await Records(self).write(lambda r: r.portfolio.add(snapshots))
         self._last = {**last, **{(one.account, one.connector): one for one in snapshots}}
 
     async def _snapshot(self, before: Snapshot | None, look: Look) -> Snapshot:
         if before is None:
             return first_snapshot(look)
-        fills = await self._fetch(lambda r: r.portfolio.fills(look.account, look.connector, before.at, look.at))
+        fills = await Records(self).read(lambda r: r.portfolio.fills(look.account, look.connector, before.at, look.at))
         return next_snapshot(before, look, fills)
 
     async def _thin(self) -> None:
         now = self.clock.now()
         try:
-            await self.ask(self._database, Transact(work=lambda r: r.portfolio.thin(now)), timeout=READ_TIMEOUT)
+            await Records(self).write(lambda r: r.portfolio.thin(now))
         except Refusal as refusal:
             self.degrade(f"old snapshots could not be thinned out: {refusal.detail}")
 
@@ -176,21 +172,21 @@ class PortfolioHistoryKeeper(AsyncActor):
         # Every snapshot is shown at the shortest interval.
         step = None if wanted.interval == "5m" else INTERVALS[wanted.interval]
 
-        def work(r: Repositories) -> tuple[tuple[int, ...], tuple[Snapshot, ...]]:
+        def work(r: Repositories) -> PortfolioHistory:
             moments = r.portfolio.moments(
                 chosen, since=since, until=until, before=before, step=step, limit=wanted.limit + 1
             )
-            return moments, r.portfolio.at(chosen, moments[: wanted.limit])
+            # A large page takes its time to make: on the reader's thread it holds up no loop.
+            return page_of(wanted, moments, r.portfolio.at(chosen, moments[: wanted.limit]))
 
-        moments, snapshots = await self._fetch(work)
-        return await asyncio.to_thread(page_of, wanted, moments, snapshots)
+        return await Records(self).read(work)
 
     async def _performance(self, wanted: GetPortfolioPerformance) -> PortfolioPerformance:
         since, until = _stretch(wanted.start_time, wanted.end_time)
         chosen = _chosen(wanted)
         config = await self.ask(self._oracle, GetRateConfig(), timeout=PRICE_TIMEOUT)
         quote = config.global_token.global_token_name
-        span = await self._fetch(lambda r: r.portfolio.span(chosen, quote))
+        span = await Records(self).read(lambda r: r.portfolio.span(chosen, quote))
         if span is None:
             return PortfolioPerformance(
                 quote_token=quote,
@@ -204,24 +200,24 @@ class PortfolioHistoryKeeper(AsyncActor):
         end = span[1] if until is None else int(until)
         interval = wanted.interval or fitting_interval(max(0, end - begin))
 
-        def work(r: Repositories) -> Any:
-            points = r.portfolio.points(chosen, quote=quote, since=begin, until=end, step=INTERVALS[interval])
-            return points, r.portfolio.latest(chosen, until=end), r.portfolio.fees(chosen, begin, end)
-
-        points, latest, fees = await self._fetch(work)
-        present = tuple(snapshot for snapshot in latest if snapshot.state != "gone")
+        fees = await Records(self).read(lambda r: r.portfolio.fees(chosen, begin, end))
         prices = {credential: await self._worth(credential, tokens) for credential, tokens in fees.items()}
-        results = Results(points, begin, fees, prices)
-        total, accounts = await asyncio.to_thread(lambda: (results.total(), results.accounts()))
-        missing = tuple(unpriced(present))
-        return PortfolioPerformance(
-            quote_token=quote,
-            interval=interval,
-            total=total,
-            accounts=accounts,
-            unpriced=missing,
-            notes=tuple(_notes(present, unpriced_tokens=bool(missing))),
-        )
+
+        def work(r: Repositories) -> PortfolioPerformance:
+            points = r.portfolio.points(chosen, quote=quote, since=begin, until=end, step=INTERVALS[interval])
+            present = tuple(one for one in r.portfolio.latest(chosen, until=end) if one.state != "gone")
+            results = Results(points, begin, fees, prices)
+            missing = tuple(unpriced(present))
+            return PortfolioPerformance(
+                quote_token=quote,
+                interval=interval,
+                total=results.total(),
+                accounts=results.accounts(),
+                unpriced=missing,
+                notes=tuple(_notes(present, unpriced_tokens=bool(missing))),
+            )
+
+        return await Records(self).read(work)
 
     async def _worth(self, credential: Credential, tokens: Iterable[str]) -> dict[str, float]:
         """What tokens are worth now; those without a price are left out."""
@@ -231,9 +227,6 @@ class PortfolioHistoryKeeper(AsyncActor):
         except (Refusal, ActorCrashed):
             return {}
         return {token: float(price.price) for token, price in found.prices.items()}
-
-    async def _fetch[R](self, work: Callable[[Repositories], R]) -> R:
-        return await self.ask(self._reader(), Fetch(work=work), timeout=READ_TIMEOUT)
 
 
 def _looks(state: PortfolioState, now: int, quote: str) -> Iterable[Look]:

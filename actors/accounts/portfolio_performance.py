@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def measure(moments: Sequence[Moment]) -> Measured | None:
     if not moments:
         return None
     start, end = moments[0], moments[-1]
-    returns = [_between(before, after) for before, after in zip(moments, moments[1:], strict=False)]
+    returns = [_between(before, after) for before, after in pairwise(moments)]
     growth = _growth(returns)
     drawdowns = _drawdowns(growth)
     volatility, sharpe = _risk(returns, end.at - start.at)
@@ -114,7 +115,7 @@ def _simple(moments: Sequence[Moment]) -> float | None:
     if lasted <= 0:
         return None
     capital = start.value
-    for before, after in zip(moments, moments[1:], strict=False):
+    for before, after in pairwise(moments):
         capital += (after.flow - before.flow) * (end.at - after.at) / lasted
     return float((end.profit - start.profit) / capital) if capital > 0 else None
 

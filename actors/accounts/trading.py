@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.accounts.position_modes import mode_of
 from aviary.actors.accounts.trading_views import (
     iso,
     order_view,
@@ -17,7 +18,7 @@ from aviary.actors.accounts.trading_views import (
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NotFound, Refusal
 from aviary.actors.keeping.records import Records
-from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
+from aviary.actors.messages.accounts import Connection, ListConnections
 from aviary.actors.messages.trading import (
     CancelOrder,
     CancelOrderById,
@@ -42,8 +43,6 @@ from aviary.persistence.order_states import LIVE
 from aviary.persistence.orders import OrderFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aviary.actors.core.address import Address
     from aviary.actors.core.message import Message
     from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
@@ -69,7 +68,11 @@ class TradingService(AsyncActor):
     def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
-            case PlaceOrder() | CancelOrder() | SetLeverage() | GetPositionMode() | SetPositionMode():
+            case SetPositionMode():
+                # What is wrong with the request is told before it is looked where it would go.
+                mode_of(message.position_mode)
+                return self.defer(self._pass_on(message.account_name, message.connector_name, message))
+            case PlaceOrder() | CancelOrder() | SetLeverage() | GetPositionMode():
                 return self.defer(self._pass_on(message.account_name, message.connector_name, message))
             case CancelOrderById():
                 return self.defer(self._cancel_by_id(message))
@@ -159,7 +162,7 @@ class TradingService(AsyncActor):
 
     async def _search(self, wanted: SearchOrders) -> ListPage[OrderView]:
         chosen = OrderFilter(
-            accounts=await self._known(wanted.account_names),
+            accounts=wanted.account_names or (),
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
             states=states_of(wanted.status),
@@ -175,13 +178,12 @@ class TradingService(AsyncActor):
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
-        accounts = await self._known(wanted.account_names)
         sides = tuple(side.upper() for side in wanted.trade_types or ())
         if not set(sides) <= {"BUY", "SELL"}:
             raise Invalid("trade_types: BUY and SELL are known", "trade_types")
         page = await Records(self).read(
             lambda r: r.fills.search(
-                accounts=accounts,
+                accounts=wanted.account_names or (),
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
@@ -199,12 +201,15 @@ class TradingService(AsyncActor):
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _funding_payments(self, wanted: ListFundingPayments) -> ListPage[dict[str, Any]]:
+        since, until = seconds(wanted.start_time), seconds(wanted.end_time)
         found, silent = await self._from_each(wanted, GetLastFundingPayments())
         rows = [
             {**payment, "timestamp": iso(payment["timestamp"])}
             for payments in found
             for payment in payments
             if wanted.trading_pair in {None, payment["trading_pair"]}
+            and (since is None or payment["timestamp"] >= since)
+            and (until is None or payment["timestamp"] <= until)
         ]
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
@@ -231,12 +236,3 @@ class TradingService(AsyncActor):
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))
         return [answer for answer in answers if answer is not None], silent
-
-    async def _known(self, accounts: Sequence[str] | None) -> tuple[str, ...]:
-        if not accounts:
-            return ()
-        known = await self.ask(self._registry, ListAccounts(), timeout=READ_TIMEOUT)
-        for account in accounts:
-            if account not in known:
-                raise NotFound(f"Account '{account}' not found")
-        return tuple(accounts)

@@ -4,8 +4,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from aviary.actors.core.refusal import Conflict, Invalid, NotFound
+from aviary.actors.core.refusal import Conflict, NotFound
 from aviary.actors.messages.bots import GetPerformanceHistory, ListRuns
+from aviary.actors.messages.moments import unix_seconds
 from aviary.persistence.bots import BotRun
 from aviary.persistence.repositories import Repositories
 
@@ -81,11 +82,9 @@ def statistics(r: Repositories) -> dict[str, Any]:
 
 def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[str, Any]:
     """Kept reports, newest first, at most one for each interval and controller."""
-    step = INTERVALS.get(query.interval)
-    if step is None:
-        raise Invalid(f"one of {', '.join(INTERVALS)}", "interval")
-    until = moment_of(query.cursor or query.end_time, "cursor" if query.cursor else "end_time")
-    since = moment_of(query.start_time, "start_time")
+    step = INTERVALS[query.interval]
+    until = moment_of(query.cursor or query.end_time)
+    since = moment_of(query.start_time)
     reports = r.bots.performance(query.bot_name, query.controller_id, since=since, until=until, limit=READ_AT_ONCE)
     shown: list[dict[str, Any]] = []
     seen: set[tuple[str, str, int]] = set()
@@ -117,16 +116,6 @@ def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[s
     return {"status": "success", "data": shown, "pagination": pagination}
 
 
-def moment_of(text: str | None, field: str) -> float | None:
-    """Unix seconds of an ISO moment or of a number of seconds."""
-    if text is None or text == "":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid("not an ISO moment, nor Unix seconds", field) from None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+def moment_of(text: str | None) -> float | None:
+    """Unix seconds of a moment that was found to be one; `None` for none."""
+    return unix_seconds(text) if text else None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import Invalid, NotFound, Refusal
 from aviary.actors.hosts.calls import call_host
+from aviary.actors.keeping.records import Records
 from aviary.actors.markets.rate_pools import FRESH, RatePools
 from aviary.actors.markets.valuation import Valuer, is_simulated
-from aviary.actors.messages.database import Fetch, Transact
 from aviary.actors.messages.rates import (
     GetPoolRates,
     GetRate,
@@ -38,15 +38,13 @@ from aviary.actors.messages.rates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from aviary.actors.core.address import Address
     from aviary.actors.markets.rate_pools import Pool
 
 KEPT_AS = "rate_oracle"
 """The name that the configuration is kept under."""
-
-DATABASE_TIMEOUT = 10.0
 
 SIMULATED_SOURCE, REAL_SOURCE = "sandbox", "binance"
 """Where rates are read from until an operator says otherwise: the first one if the simulated exchange runs."""
@@ -63,19 +61,16 @@ class RateOracle(AsyncActor):
     dispatcher: ClassVar[str | None] = "questions"
     keeps_nothing = True
 
-    def __init__(
-        self, host: Address, reader: Callable[[], Address], *, simulated: bool, database: Address = "database"
-    ) -> None:
+    def __init__(self, host: Address, *, simulated: bool, catalogue: Address = "market/catalogue") -> None:
         super().__init__()
         self._host = host
-        self._reader = reader
+        self._catalogue = catalogue
         self._simulated = simulated
-        self._database = database
 
     async def prepare(self) -> None:
         """Know nothing yet: the configuration is read when it is needed, the database may be away now."""
         self._pools = RatePools(self, self._host)
-        self._valuer = Valuer(self, self._pools)
+        self._valuer = Valuer(self, self._pools, self._catalogue)
         self._config: RateConfig | None = None
         self._sources: tuple[str, ...] = ()
         self._changing = asyncio.Lock()
@@ -120,9 +115,7 @@ class RateOracle(AsyncActor):
 
     async def _configured(self) -> RateConfig:
         if self._config is None:
-            kept: dict[str, Any] | None = await self.ask(
-                self._reader(), Fetch(work=lambda r: r.settings.get(KEPT_AS)), timeout=DATABASE_TIMEOUT
-            )
+            kept = await Records(self).read(lambda r: r.settings.get(KEPT_AS))
             # A change that was made meanwhile is newer.
             if self._config is None:
                 self._config = self._default() if kept is None else RateConfig.model_validate(kept)
@@ -151,11 +144,7 @@ class RateOracle(AsyncActor):
                 rate_oracle_source=source or old.rate_oracle_source, global_token=token or old.global_token
             )
             kept, now = config.model_dump(), self.clock.now()
-            await self.ask(
-                self._database,
-                Transact(work=lambda r: r.settings.put(KEPT_AS, kept, at=now)),
-                timeout=DATABASE_TIMEOUT,
-            )
+            await Records(self).write(lambda r: r.settings.put(KEPT_AS, kept, at=now))
             self._config = config
         told = []
         if source is not None:

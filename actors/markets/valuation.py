@@ -35,7 +35,7 @@ def is_simulated(name: str) -> bool:
 class Valuer:
     """Looks for a price where a token is held, then at the configured source, and keeps to one world."""
 
-    def __init__(self, actor: AsyncActor, pools: RatePools, catalogue: Address = "market/catalogue") -> None:
+    def __init__(self, actor: AsyncActor, pools: RatePools, catalogue: Address) -> None:
         self._actor = actor
         self._pools = pools
         self._catalogue = catalogue

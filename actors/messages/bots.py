@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
+from aviary.actors.messages.moments import WrittenMoment
 from pydantic import Field, StringConstraints
 
 type BotState = Literal[
@@ -285,10 +286,10 @@ class GetPerformanceHistory(Message[dict[str, Any]]):
     bot_name: ShortText | None = None
     controller_id: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: str | None = None
-    start_time: str | None = None
-    end_time: str | None = None
-    interval: str = "5m"
+    cursor: WrittenMoment | None = None
+    start_time: WrittenMoment | None = None
+    end_time: WrittenMoment | None = None
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d"] = "5m"
 
 
 # Runs

@@ -36,7 +36,7 @@ class GetCandles(Message[tuple[Candle, ...]]):
     connector_name: ConnectorName
     trading_pair: TradingPair
     interval: Interval = "1m"
-    max_records: int = Field(default=100, ge=1, le=5000)
+    max_records: int = Field(default=500, ge=1, le=5000)
 
 
 class GetHistoricalCandles(Message[tuple[Candle, ...]]):

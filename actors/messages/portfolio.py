@@ -27,13 +27,17 @@ type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
 
 
 class GetPortfolioState(Message[PortfolioState]):
-    """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news."""
+    """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news.
+
+    Wallets of Gateway are not among it, whether they are to be skipped or not.
+    """
 
     handler_limit = SLOW
 
     account_names: Names | None = None
     connector_names: Names | None = None
     refresh: bool = False
+    skip_gateway: bool = False
 
 
 class GetKnownHoldings(Message[PortfolioState]):

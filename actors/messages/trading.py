@@ -214,6 +214,8 @@ class ListFundingPayments(_Selection, Message[ListPage[dict[str, Any]]]):
     handler_limit = SLOW
 
     trading_pair: str | None = Field(default=None, max_length=100)
+    start_time: Moment | None = None
+    end_time: Moment | None = None
 
 
 class Confirmed(Value):

@@ -11,7 +11,10 @@ from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaChanged, 
 from aviary.persistence.repositories import Repositories
 from kept_rows import a_bot
 
-RELEASED = {1: "bf530fa6a32cb5df1fb86eae8d50548b115b586452b930464bb01ae010a299c0"}
+RELEASED = {
+    1: "bf530fa6a32cb5df1fb86eae8d50548b115b586452b930464bb01ae010a299c0",
+    3: "999dcb0d992699cf0cb020dcce2911082f0b93498fedd0a36e803385d7223264",
+}
 
 
 def test_what_was_released_is_never_edited() -> None:
