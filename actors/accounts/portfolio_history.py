@@ -76,7 +76,7 @@ class PortfolioHistoryKeeper(AsyncActor):
     ) -> None:
         super().__init__()
         self._period = period
-        self._look_period = look_period
+        self._look_period = min(look_period, period)
         self._portfolio = portfolio
         self._registry = registry
         self._oracle = oracle
