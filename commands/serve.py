@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
-from aviary.config.files import replace_file
+from aviary.config.files import keep_private, replace_file
 from aviary.config.layout import Layout, url_of
 from aviary.config.logs import set_up_logging
 from aviary.config.settings import Settings, SettingsError, ensure_secrets, is_private, read_settings
@@ -93,6 +93,7 @@ def login(settings: Settings, env_file: Path, made: Mapping[str, str]) -> str | 
 def only_server(layout: Layout) -> Iterator[None]:
     """Hold the folder's lock. Raises `AlreadyRunning`, or `SettingsError` if nothing can be written there."""
     try:
+        keep_private(layout.home)
         layout.run.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(layout.server_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -60,24 +60,36 @@ def create_app(
     basic_auth = BasicAuth(settings.username, settings.password.get_secret_value(), system.clock)
     streams = Streams(system, basic_auth, settings.cors_origins, limits)
     health = health_pages(system, basic_auth)
-    pages = (*health, *document_pages(rows, health), *streams.pages())
+    pages = (*health, *document_pages(rows, health))
+    sockets = streams.pages()
     open_routes = frozenset(
-        {(page.method, page.path) for page in pages if page.open}
+        {(page.method, page.path) for page in (*pages, *sockets) if page.open}
         | {(row.method, row.path) for row in rows if row.open}
     )
     app = web.Application(
         client_max_size=max_body,
         middlewares=[cors(settings.cors_origins), errors, authentication(basic_auth, open_routes)],
     )
-    for page in pages:
+
+    for page in sockets:
         app.router.add_route(page.method, page.path, page.handler)
+    for page in pages:
+        add_route(app, page.method, page.path, page.handler)
     # Fixed paths before those with placeholders: `/controllers/configs/` is not a controller type.
     for row in sorted(rows, key=lambda row: len(row.placeholders)):
-        app.router.add_route(row.method, row.path, handler_of(row, system))
+        add_route(app, row.method, row.path, handler_of(row, system))
     app.on_response_prepare.append(_finish_headers)
     app[STREAMS] = streams
     app.on_shutdown.append(streams.close)
     return app
+
+
+def add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:
+    """Let a handler answer; what answers GET answers HEAD, and aiohttp leaves the body out."""
+    resource = app.router.add_resource(path)
+    resource.add_route(method, handler)
+    if method == "GET":
+        resource.add_route("HEAD", handler)
 
 
 def handler_of(row: Row, system: System) -> Handler:
@@ -141,7 +153,8 @@ def authentication(basic_auth: BasicAuth, open_routes: frozenset[tuple[str, str]
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
-        if resource is not None and (request.method, resource.canonical) in open_routes:
+        method = "GET" if request.method == "HEAD" else request.method
+        if resource is not None and (method, resource.canonical) in open_routes:
             return await handler(request)
         remote = request.remote or ""
         header = request.headers.get("Authorization")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 from aviary.http.json import BadJson, loads
 from aviary.http.names import name_problem
@@ -13,9 +14,11 @@ from aviary.http.problems import InvalidRequest, problem
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from aiohttp import web
     from aviary.actors.core.message import Message
     from aviary.http.routing import Row
+
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br"})
+"""How a body may be encoded; aiohttp undoes it."""
 
 _MANY = frozenset({tuple, list, frozenset, set})
 
@@ -36,7 +39,9 @@ async def bind(row: Row, request: web.Request) -> Message[Any]:
 
 
 async def read_body(request: web.Request) -> Any:
-    """The decoded JSON body, `None` if there is none. Raises `InvalidRequest`."""
+    """The decoded JSON body, `None` if there is none. Raises `InvalidRequest`, and 415 for an unknown encoding."""
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise web.HTTPUnsupportedMediaType(reason="The body's Content-Encoding is none of gzip, deflate and br")
     try:
         text = await request.read()
     except RequestPayloadError:

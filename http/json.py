@@ -1,5 +1,6 @@
 """JSON in and out: orjson, with the numbers that the released server's clients expect."""
 
+import codecs
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +30,7 @@ def dumps(value: object) -> bytes:
 def loads(text: bytes) -> Any:
     """The value of a JSON text. Raises `BadJson`."""
     try:
-        value = orjson.loads(text)
+        value = orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise BadJson(str(error)) from None
     _check_depth(value)

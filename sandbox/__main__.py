@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aviary.config.clock import SystemClock
-from aviary.config.files import replace_file
+from aviary.config.files import keep_private, replace_file
 from aviary.sandbox.exchange import Exchange, Settings
 from aviary.sandbox.web.app import application
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--funding-interval", type=int, default=8 * 3600, help="seconds between funding payments")
     arguments = parser.parse_args()
     settings = Settings(arguments.seed, arguments.volatility, arguments.funding_interval)
-    arguments.data.mkdir(parents=True, exist_ok=True)
+    keep_private(arguments.data)
     asyncio.run(serve(arguments.host, arguments.port, arguments.data, settings))
     (arguments.data / ANNOUNCEMENT).unlink(missing_ok=True)
 

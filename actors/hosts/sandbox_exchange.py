@@ -13,6 +13,7 @@ import orjson
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
+from aviary.config.environment import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ class SandboxExchange(AsyncActor):
                 ],
                 folder=self._folder,
                 log=self._log,
-                environment={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+                environment=environment_of_children(os.environ),
                 record=record,
             )
         self._daemon = daemon

@@ -15,6 +15,7 @@ from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 from aviary.actors.runtimes.mqtt_probe import logs_in
+from aviary.config.environment import environment_of_children
 from aviary.config.files import replace_file
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Broker(AsyncActor):
         if daemon is None or known is None:
             known = self._make_identity(known)
             command = await asyncio.to_thread(configure, self._folder, known)
-            environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+            environment = environment_of_children(os.environ)
             daemon = start_daemon(
                 command, folder=self._folder, log=self._log, environment=environment, record=record
             )

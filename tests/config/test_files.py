@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from aviary.config.files import replace_file
+from aviary.config.files import keep_private, replace_file
 
 
 def private(path: Path) -> bool:
@@ -66,3 +66,19 @@ def test_a_file_is_replaced_by_many_at_once(tmp_path: Path) -> None:
 
     assert path.read_text() in texts
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_and_what_is_made_from_then_on_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o755)
+    before = os.umask(0o022)
+
+    try:
+        keep_private(folder)
+        (folder / "file").touch()
+        (folder / "below").mkdir()
+    finally:
+        os.umask(before)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+    assert modes == {"home": 0o700, "file": 0o600, "below": 0o700}

@@ -64,6 +64,27 @@ async def test_a_process_begins_in_its_own_folder_session_and_log_with_nothing_i
     assert "said on standard error" in log
 
 
+async def test_of_the_server_s_environment_a_process_sees_what_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PASSWORD", "CONFIG_PASSWORD", "DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    template = Template.start(tmp_path / "template", tmp_path / "template.log")
+    await template.ready(60)
+
+    for made_by in (None, template):
+        await ended(await launch(made_by, job(tmp_path, "report")))
+        facts = ast.literal_eval((tmp_path / "report").read_text())
+        assert "hunter2" not in facts["first"]
+        assert {"PATH", "HTTPS_PROXY", "FOR_THE_CHILD"} <= set(facts["names"])
+        assert not {"PASSWORD", "CONFIG_PASSWORD", "AWS_SECRET_ACCESS_KEY", "SOMETHING_ELSE"} & set(facts["names"])
+        (tmp_path / "report").unlink()
+
+    template.close()
+    await template.ended()
+
+
 async def test_two_forks_draw_different_numbers(template: Template, tmp_path: Path) -> None:
     draws = []
     for name in ("a", "b"):

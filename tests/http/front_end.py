@@ -63,6 +63,16 @@ class FrontEnd:
         writer.close()
         return answer
 
+    async def cut_after(self, text: bytes) -> None:
+        """Send exactly these bytes, and end the connection once the server has them."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(self.url.rpartition(":")[2]))
+        writer.write(text)
+        await writer.drain()
+        writer.write_eof()
+        async with asyncio.timeout(DEADLINE):
+            await reader.read()
+        writer.close()
+
     @asynccontextmanager
     async def socket(self, path: str, **more: Any) -> AsyncIterator[Socket]:
         """A websocket; `more` goes to aiohttp."""

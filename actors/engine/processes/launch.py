@@ -38,7 +38,7 @@ class Job:
 
     `entry` is `module:function`; the function takes `spec` (JSON values; `log`, and `port_fd` if there is
     a port, are added) and returns the exit code. `folder` becomes the working directory and hummingbot's root, and is
-    made if missing; output is appended to `log`; `environment` is set on top of the server's own.
+    made if missing; output is appended to `log`; `environment` is set on top of what the server hands on of its own.
     """
 
     entry: str

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aviary.actors.core.port_process import ChildProcess
+from aviary.config.environment import environment_of_children
 
 JOB_FD = 0
 """Descriptor on which a cold engine process reads its job."""
@@ -17,7 +18,10 @@ PORT_FD = 3
 
 
 def start_python(arguments: list[str], descriptors: Mapping[int, int], log: Path) -> ChildProcess:
-    """Start a Python process in a session of its own; `descriptors` maps its numbers to ours."""
+    """Start a Python process in a session of its own; `descriptors` maps its numbers to ours.
+
+    Of our environment it gets what `environment_of_children` names.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions: list[Any] = [
@@ -29,7 +33,12 @@ def start_python(arguments: list[str], descriptors: Mapping[int, int], log: Path
     sources = {theirs: fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 64) for theirs, ours in descriptors.items()}
     actions += [(os.POSIX_SPAWN_DUP2, source, theirs) for theirs, source in sources.items()]
     # One numeric thread a process: fleets have more processes than cores, and forking wants no threads.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **environment_of_children(os.environ),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
     try:
         command = [sys.executable, "-P", *arguments]
         pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)

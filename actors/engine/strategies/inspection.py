@@ -1,7 +1,7 @@
 """Looks into a controller or a script: imports it in a process of its own and tells what its configuration takes.
 
 A configuration is tried on the class that hummingbot will choose, and answered with everything that a start would
-need of the world: the markets, the candles, the size of the orders. The process may crash or hang.
+need of the world: the markets, the candles, the size of the orders. The process may crash or hang, and is kept from whatever is none of its business.
 """
 
 import importlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aviary.actors.engine.strategies.confinement import confine
 
 EXIT_ANSWERED = 0
 
@@ -44,6 +45,8 @@ def main(spec: dict[str, Any]) -> int:
     `module` is a dotted name under `controllers` or `scripts`; the configuration is in the file `values`, if one is
     named, and the one that it would replace in the file `before`.
     """
+    folder = Path.cwd()
+    confine(folder, [link.resolve() for link in folder.iterdir() if link.is_symlink()])
     answer: dict[str, Any]
     try:
         module = importlib.import_module(spec["module"])
