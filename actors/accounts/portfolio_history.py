@@ -27,7 +27,7 @@ from aviary.actors.messages.portfolio_history import (
     TakeSnapshot,
     ThinOut,
 )
-from aviary.actors.messages.rates import GetRateConfig, ValueTokens
+from aviary.actors.messages.rates import GetQuote, ValueTokens
 from aviary.persistence.portfolio import Chosen, Held
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class PortfolioHistoryKeeper(AsyncActor):
         # Half a look early rather than a whole one late.
         due = now - newest >= self._period - self._look_period / 2 or not live <= held or self._has_newcomers(held - live)
         # The clock may have been set back: two snapshots of one moment would contradict each other.
-        if due and now > newest:
+        if due and now > newest and (held or live):
             await self._take(held, now)
 
     def _has_newcomers(self, credentials: set[Credential]) -> bool:
@@ -136,10 +136,10 @@ class PortfolioHistoryKeeper(AsyncActor):
     async def _take(self, held: set[Credential], now: int) -> None:
         last = self._last or {}
         state = await self.ask(self._portfolio, GetKnownHoldings(), timeout=STATE_TIMEOUT)
-        config = await self.ask(self._oracle, GetRateConfig(), timeout=PRICE_TIMEOUT)
+        quote = await self.ask(self._oracle, GetQuote(), timeout=PRICE_TIMEOUT)
         taken = [
             await self._snapshot(last.get((look.account, look.connector)), look)
-            for look in _looks(state, now, config.global_token.global_token_name)
+            for look in _looks(state, now, quote)
         ]
         taken += [
             gone_snapshot(one, now) for credential, one in last.items() if one.state != "gone" and credential not in held
@@ -184,8 +184,7 @@ class PortfolioHistoryKeeper(AsyncActor):
     async def _performance(self, wanted: GetPortfolioPerformance) -> PortfolioPerformance:
         since, until = _stretch(wanted.start_time, wanted.end_time)
         chosen = _chosen(wanted)
-        config = await self.ask(self._oracle, GetRateConfig(), timeout=PRICE_TIMEOUT)
-        quote = config.global_token.global_token_name
+        quote = await self.ask(self._oracle, GetQuote(), timeout=PRICE_TIMEOUT)
         span = await Records(self).read(lambda r: r.portfolio.span(chosen, quote))
         if span is None:
             return PortfolioPerformance(

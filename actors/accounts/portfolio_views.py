@@ -175,7 +175,7 @@ class Results:
             untold_flow=end.untold - start.untold,
             flows_told=end.untold == start.untold and all(tells_flows(connector) for _, connector in credentials),
             profit=end.profit - start.profit,
-            return_=measured.simple,
+            total_return=measured.simple,
             time_weighted_return=measured.time_weighted,
             max_drawdown=measured.max_drawdown,
             current_drawdown=measured.current_drawdown,

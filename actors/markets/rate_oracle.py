@@ -10,10 +10,11 @@ from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import Invalid, NotFound, Refusal
 from aviary.actors.hosts.calls import call_host
 from aviary.actors.keeping.records import Records
-from aviary.actors.markets.rate_pools import FRESH, RatePools
+from aviary.actors.markets.rate_pools import FRESH, STALE, RatePools
 from aviary.actors.markets.valuation import Valuer, is_simulated
 from aviary.actors.messages.rates import (
     GetPoolRates,
+    GetQuote,
     GetRate,
     GetRateConfig,
     GetRates,
@@ -82,6 +83,8 @@ class RateOracle(AsyncActor):
                 return self.defer(self._list_sources())
             case GetRateConfig():
                 return self.defer(self._view())
+            case GetQuote():
+                return self.defer(self._quote())
             case SetRateConfig():
                 return self.defer(self._change(message))
             case GetRate():
@@ -128,6 +131,9 @@ class RateOracle(AsyncActor):
     async def _view(self) -> RateConfigView:
         config = await self._configured()
         return RateConfigView(**dict(config), available_sources=await self._list_sources())
+
+    async def _quote(self) -> str:
+        return (await self._configured()).global_token.global_token_name
 
     async def _change(self, wanted: SetRateConfig) -> RateConfigChanged:
         source, token = wanted.rate_oracle_source, wanted.global_token
@@ -205,7 +211,7 @@ class RateOracle(AsyncActor):
         return rates, details
 
     def _is_stale(self, pool: Pool) -> bool:
-        return self._pools.age(pool) > FRESH
+        return self._pools.age(pool) > STALE
 
     # Prices and tickers
 

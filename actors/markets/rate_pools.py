@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FRESH = 10.0
 """Seconds for which prices are good enough: nobody makes the server read a source more often."""
 
+STALE = 30.0
+"""Seconds after which prices are marked: the source could not be read although somebody asked."""
+
 VOLUMES_FRESH = 60.0
 """The same for what was traded in a day, which costs the most of all questions on some exchanges."""
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from aviary.actors.core.refusal import ActorCrashed, Refusal
-from aviary.actors.markets.rate_pools import FRESH
+from aviary.actors.markets.rate_pools import STALE
 from aviary.actors.messages.connectors import MAX_PAIRS, GetPrices
 from aviary.actors.messages.rates import RatePath, TokenPrice, Valuation
 
@@ -81,7 +81,7 @@ class Valuer:
                     price=path.rate,
                     source=source,
                     age=age,
-                    stale=age > FRESH,
+                    stale=age > STALE,
                     path=RatePath(kind=path.kind, pairs=path.pairs, through=path.through),
                 )
         return True
@@ -111,7 +111,7 @@ class Valuer:
                     price=last[1],
                     source=connector,
                     age=age,
-                    stale=age > FRESH,
+                    stale=age > STALE,
                     path=RatePath(kind="direct", pairs=(pair,)),
                 )
         return answered

@@ -96,7 +96,7 @@ class Result(Value):
     untold_flow: Decimal
     flows_told: bool
     profit: Decimal
-    return_: float | None = Field(serialization_alias="return")
+    total_return: float | None
     time_weighted_return: float | None
     max_drawdown: float | None
     current_drawdown: float | None

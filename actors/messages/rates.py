@@ -60,6 +60,10 @@ class GetRateConfig(Message[RateConfigView]):
     handler_limit = SLOW
 
 
+class GetQuote(Message[str]):
+    """The token that values are given in."""
+
+
 class RateConfigChanged(Value):
     """That the configuration was changed, and what it is."""
 
@@ -92,7 +96,7 @@ class RatePath(Value):
 
 
 class RateDetail(Value):
-    """What stands behind a rate. `stale` means that the source could not be read since."""
+    """What stands behind a rate. `stale` means that the source could not be read for longer than prices hold."""
 
     age: float
     stale: bool

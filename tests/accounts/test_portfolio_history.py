@@ -14,16 +14,7 @@ from aviary.actors.messages.accounts import Connection
 from aviary.actors.messages.database import Transact
 from aviary.actors.messages.portfolio import Holding, PortfolioState
 from aviary.actors.messages.portfolio_history import GetPortfolioHistory, GetPortfolioPerformance
-from aviary.actors.messages.rates import (
-    GetRateConfig,
-    GlobalToken,
-    RateConfigView,
-    RatePath,
-    RateSource,
-    TokenPrice,
-    Valuation,
-    ValueTokens,
-)
+from aviary.actors.messages.rates import GetQuote, RatePath, TokenPrice, Valuation, ValueTokens
 from aviary.persistence.fills import Fill
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
@@ -85,12 +76,8 @@ class World:
         )
 
     def rates(self, message: Any) -> Any:
-        if isinstance(message, GetRateConfig):
-            return RateConfigView(
-                rate_oracle_source=RateSource(name="sandbox"),
-                global_token=GlobalToken(global_token_name=self.quote),
-                available_sources=("sandbox",),
-            )
+        if isinstance(message, GetQuote):
+            return self.quote
         assert isinstance(message, ValueTokens)
         direct = RatePath(kind="direct")
         prices = {
@@ -309,6 +296,7 @@ def test_performance_leaves_deposits_out_and_counts_fees(world: World) -> None:
     assert total.profit == pytest.approx(Decimal(102) - Decimal(2))
     assert total.end_value == total.start_value + total.net_flow + total.profit
     assert total.time_weighted_return == pytest.approx(100 / 56_000)
+    assert total.total_return == pytest.approx(100 / 53_500, rel=0.05)
     assert total.fees == {"BNB": pytest.approx(0.004)}
     assert total.fees_value == pytest.approx(2.0)
     assert told.accounts["desk"].total == total

@@ -253,15 +253,15 @@ def test_tickers_have_volumes_and_a_source_that_fails_hides_no_other(world: Worl
 def test_tickers_of_all_are_those_of_the_configured_source_and_what_was_read_before(world: World) -> None:
     assert set(world.ask(ListTickers()).tickers) == {"sandbox"}
     world.ask(ListTickers(connectors=("binance",)))
-    world.sim.advance(20.0)
+    world.sim.advance(40.0)
 
     tickers = world.ask(ListTickers())
 
     assert set(tickers.tickers) == {"sandbox", "binance"}
-    assert tickers.tickers["binance"]["BTC-USDT"].age == pytest.approx(20.0)
+    assert tickers.tickers["binance"]["BTC-USDT"].age == pytest.approx(40.0)
     assert tickers.tickers["binance"]["BTC-USDT"].stale
     assert not tickers.tickers["sandbox"]["BTC-USDT"].stale
-    assert tickers.updated_at == pytest.approx(world.sim.clock.now() - 20.0)
+    assert tickers.updated_at == pytest.approx(world.sim.clock.now() - 40.0)
     assert world.markets.read("binance") == 1
 
 
@@ -334,10 +334,10 @@ def test_the_last_price_of_an_exchange_out_of_reach_is_marked(world: World) -> N
     world.markets.exchange = {"BTC-USDT": Decimal(61000)}
     values(world, "kraken", "BTC")
     world.markets.exchange = Unavailable("no route to host")
-    world.sim.advance(30.0)
+    world.sim.advance(40.0)
 
     found = world.ask(ValueTokens(connector="kraken", tokens=("BTC", "SOL")))
 
     assert not found.complete
     assert set(found.prices) == {"BTC"}
-    assert (found.prices["BTC"].stale, found.prices["BTC"].age) == (True, pytest.approx(30.0))
+    assert (found.prices["BTC"].stale, found.prices["BTC"].age) == (True, pytest.approx(40.0))
