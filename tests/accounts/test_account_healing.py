@@ -255,7 +255,9 @@ def test_after_a_kill_of_the_server_no_order_is_unknown_and_none_is_doubled(
 ) -> None:
     key = exchange.key()
     command = [sys.executable, str(Path(__file__).with_name("doomed_server.py")), str(home), exchange.url, key]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as doomed:
+    # What all tests share lies one folder up.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as doomed:
         assert doomed.stdout is not None
         placed = doomed.stdout.readline().split()
         os.kill(doomed.pid, signal.SIGKILL)
