@@ -1,7 +1,9 @@
 """What each credential held and was worth, moment by moment: fine at first, thinned out as it grows old."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 import peewee
@@ -53,8 +55,9 @@ class Snapshot(Record):
     holdings: tuple[Held, ...] = ()
 
 
-class Point(Record):
-    """A snapshot without what was held."""
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A snapshot without what was held. Plain: a stretch of time has tens of thousands."""
 
     at: int
     account: str
@@ -63,6 +66,17 @@ class Point(Record):
     profit: Decimal
     flow: Decimal
     untold: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a credential held at a moment, as it is kept: see `Held` for the rows. Plain, as above."""
+
+    at: int
+    account: str
+    connector: str
+    quote: str
+    holdings: tuple[Mapping[str, Any], ...]
 
 
 class Chosen(Record):
@@ -134,12 +148,16 @@ class PortfolioSnapshots:
         query = query.group_by(stretch).order_by(peewee.SQL("moment DESC")).limit(limit)
         return tuple(int(row[0]) for row in query.bind(self._database).tuples())
 
-    def at(self, chosen: Chosen, moments: tuple[int, ...]) -> tuple[Snapshot, ...]:
-        """The snapshots of some moments, newest first."""
-        query: Query = _of(PortfolioRow.select(), chosen)
-        query = query.where(PortfolioRow.at.in_(moments), PortfolioRow.state != "gone")
-        query = query.order_by(PortfolioRow.at.desc(), PortfolioRow.account, PortfolioRow.connector)
-        return tuple(_snapshot(row) for row in query.bind(self._database))
+    def at(self, chosen: Chosen, moments: tuple[int, ...]) -> tuple[Sheet, ...]:
+        """What was held at some moments, newest first."""
+        row = PortfolioRow
+        query: Query = _of(row.select(row.at, row.account, row.connector, row.quote, row.holdings), chosen)
+        query = query.where(row.at.in_(moments), row.state != "gone")
+        query = query.order_by(row.at.desc(), row.account, row.connector)
+        return tuple(
+            Sheet(int(at), account, connector, quote, tuple(orjson.loads(holdings)))
+            for at, account, connector, quote, holdings in query.bind(self._database).tuples()
+        )
 
     def points(
         self, chosen: Chosen, *, quote: str, since: float, until: float, step: int
@@ -153,13 +171,11 @@ class PortfolioSnapshots:
         before: Query = PortfolioRow.select(peewee.fn.MAX(PortfolioRow.id))
         before = _of(before, chosen).where(PortfolioRow.quote == quote, PortfolioRow.at <= since)
         before = before.group_by(PortfolioRow.account, PortfolioRow.connector)
-        columns = [getattr(PortfolioRow, name) for name in Point.model_fields]
+        columns = [getattr(PortfolioRow, column.name) for column in fields(Point)]
         query: Query = PortfolioRow.select(*columns)
         query = query.where(PortfolioRow.id.in_(span) | PortfolioRow.id.in_(before))
         query = query.order_by(PortfolioRow.at, PortfolioRow.id)
-        return tuple(
-            Point(**{name: getattr(row, name) for name in Point.model_fields}) for row in query.bind(self._database)
-        )
+        return tuple(Point(*row) for row in query.bind(self._database).tuples())
 
     def span(self, chosen: Chosen, quote: str) -> tuple[int, int] | None:
         """The first and the last moment with a snapshot in this quote."""

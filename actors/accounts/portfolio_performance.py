@@ -53,17 +53,27 @@ def timeline(points: Iterable[Point], since: int) -> tuple[Moment, ...]:
     """
     last: dict[tuple[str, str], Point] = {}
     moments: dict[int, Moment] = {}
+    now = Moment(since, ZERO, ZERO, ZERO, ZERO)
     for point in points:
+        before = last.get((point.account, point.connector))
         last[point.account, point.connector] = point
-        at = max(point.at, since)
-        moments[at] = Moment(
-            at=at,
-            value=sum((one.value for one in last.values()), ZERO),
-            profit=sum((one.profit for one in last.values()), ZERO),
-            flow=sum((one.flow for one in last.values()), ZERO),
-            untold=sum((one.untold for one in last.values()), ZERO),
-        )
+        now = _moved(now, point, before, max(point.at, since))
+        moments[now.at] = now
     return tuple(moments[at] for at in sorted(moments))
+
+
+def _moved(now: Moment, point: Point, before: Point | None, at: int) -> Moment:
+    if before is None:
+        return Moment(
+            at, now.value + point.value, now.profit + point.profit, now.flow + point.flow, now.untold + point.untold
+        )
+    return Moment(
+        at=at,
+        value=now.value + point.value - before.value,
+        profit=now.profit + point.profit - before.profit,
+        flow=now.flow + point.flow - before.flow,
+        untold=now.untold + point.untold - before.untold,
+    )
 
 
 def measure(moments: Sequence[Moment]) -> Measured | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.portfolio_flows import tells_flows
 from aviary.actors.accounts.portfolio_performance import measure, timeline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aviary.actors.messages.portfolio_history import GetPortfolioHistory, HistoryInterval
-    from aviary.persistence.portfolio import Point, Snapshot
+    from aviary.persistence.portfolio import Point, Sheet, Snapshot
 
 INTERVALS: Mapping[HistoryInterval, int] = {
     "5m": 300,
@@ -38,7 +38,7 @@ INTERVALS: Mapping[HistoryInterval, int] = {
 }
 """Seconds of each interval."""
 
-MOST_SAMPLES = 1_000
+MOST_SAMPLES = 500
 """Values that returns are measured between, unless an interval is asked for."""
 
 SEAL = 12
@@ -68,12 +68,12 @@ def _seal(question: GetPortfolioHistory, at: int) -> str:
     return hashlib.sha256(f"{at} {about}".encode()).hexdigest()[:SEAL]
 
 
-def page_of(question: GetPortfolioHistory, moments: Sequence[int], snapshots: Iterable[Snapshot]) -> PortfolioHistory:
+def page_of(question: GetPortfolioHistory, moments: Sequence[int], sheets: Iterable[Sheet]) -> PortfolioHistory:
     """A page; `moments` may be one more than it shows."""
     shown = moments[: question.limit]
     more = len(moments) > len(shown)
-    by_moment = {at: tuple(some) for at, some in groupby(snapshots, key=lambda one: one.at)}
-    return PortfolioHistory(
+    by_moment = {at: tuple(some) for at, some in groupby(sheets, key=lambda one: one.at)}
+    return PortfolioHistory.model_construct(
         data=tuple(_state(at, by_moment[at]) for at in shown if at in by_moment),
         pagination=HistoryPagination(
             limit=question.limit,
@@ -91,21 +91,25 @@ def page_of(question: GetPortfolioHistory, moments: Sequence[int], snapshots: It
     )
 
 
-def _state(at: int, snapshots: Sequence[Snapshot]) -> PastState:
+def _state(at: int, sheets: Sequence[Sheet]) -> PastState:
     state: dict[str, dict[str, tuple[PastHolding, ...]]] = {}
-    for snapshot in snapshots:
-        state.setdefault(snapshot.account, {})[snapshot.connector] = tuple(
-            PastHolding(
-                token=held.token,
-                units=held.units,
-                price=held.price,
-                value=None if held.price is None else held.units * held.price,
-                available_units=held.available,
-                stale=held.stale,
-            )
-            for held in snapshot.holdings
-        )
-    return PastState(timestamp=iso(at), state=state, quote_token=snapshots[0].quote)
+    for sheet in sheets:
+        state.setdefault(sheet.account, {})[sheet.connector] = tuple(_held(row) for row in sheet.holdings)
+    # It was made of what it says here: to check each row of a page would take seconds.
+    return PastState.model_construct(timestamp=iso(at), state=state, quote_token=sheets[0].quote)
+
+
+def _held(row: Mapping[str, Any]) -> PastHolding:
+    units = float(row["units"])
+    price = None if row["price"] is None else float(row["price"])
+    return PastHolding(
+        token=row["token"],
+        units=units,
+        price=price,
+        value=None if price is None else units * price,
+        available_units=float(row["available"]),
+        stale=row["stale"],
+    )
 
 
 def fitting_interval(seconds: float) -> HistoryInterval:

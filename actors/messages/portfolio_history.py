@@ -1,7 +1,7 @@
 """What the accounts held and were worth in the past, and how they have done. Values are in the quote of the time."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypedDict
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.trading import MAX_PAGE, Moment, Names
@@ -16,16 +16,18 @@ SNAPSHOT_LIMIT = 150.0
 type HistoryInterval = Literal["5m", "15m", "30m", "1h", "4h", "12h", "1d"]
 
 
-class PastHolding(Value):
-    """A token on a connector at a moment; `price` and `value` are null if nobody had a price for it."""
+class PastHolding(TypedDict):
+    """A token on a connector at a moment; `price` and `value` are null if nobody had a price for it.
+
+    `stale` tells whether units or price were older than the moment. A plain mapping: pages have tens of thousands.
+    """
 
     token: str
-    units: Decimal
-    price: Decimal | None
-    value: Decimal | None
-    available_units: Decimal
+    units: float
+    price: float | None
+    value: float | None
+    available_units: float
     stale: bool
-    """Whether units or price were older than the moment: the exchange was out of reach."""
 
 
 class PastState(Value):

@@ -155,9 +155,16 @@ def test_a_snapshot_tells_what_was_held_and_a_token_without_a_price_has_no_value
     page = world.history()
 
     usdt, btc, odd = page.data[0].state["desk"]["sandbox"]
-    assert (usdt.token, usdt.units, usdt.price, usdt.value, usdt.available_units) == ("USDT", 1000, 1, 1000, 1000)
-    assert (btc.value, btc.stale) == (50_000, False)
-    assert (odd.token, odd.units, odd.price, odd.value) == ("NOSUCH", 7, None, None)
+    assert usdt == {
+        "token": "USDT",
+        "units": 1000,
+        "price": 1,
+        "value": 1000,
+        "available_units": 1000,
+        "stale": False,
+    }
+    assert (btc["value"], btc["stale"]) == (50_000, False)
+    assert (odd["token"], odd["units"], odd["price"], odd["value"]) == ("NOSUCH", 7, None, None)
     assert page.data[0].quote_token == "USDT"
     (unpriced,) = world.performance().unpriced
     assert (unpriced.account_name, unpriced.connector_name, unpriced.token, unpriced.units) == (

@@ -89,7 +89,7 @@ def test_funding_payments_are_chosen_by_time(world: World, question: dict[str, A
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_position_mode_that_there_is_not_is_refused_before_anybody_is_looked_for(world: World, known: bool) -> None:  # noqa: FBT001
+def test_a_position_mode_that_there_is_not_is_refused_before_anybody_is_looked_for(world: World, known: bool) -> None:
     world.known = known
 
     with pytest.raises(Invalid, match="Invalid position mode 'DIAGONAL'"):

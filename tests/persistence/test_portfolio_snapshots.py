@@ -41,7 +41,9 @@ def test_a_snapshot_comes_back_digit_for_digit(records: Repositories) -> None:
 
     records.portfolio.add((kept,))
 
-    assert records.portfolio.at(EVERY, (BEGIN,)) == (kept,)
+    (sheet,) = records.portfolio.at(EVERY, (BEGIN,))
+    assert (sheet.at, sheet.account, sheet.connector, sheet.quote) == (BEGIN, "desk", "sandbox", "USDT")
+    assert tuple(Held.model_validate(row) for row in sheet.holdings) == held
     assert records.portfolio.latest() == (kept,)
 
 
