@@ -99,11 +99,11 @@ def look(server: Server) -> World:
     connection = sqlite3.connect(f"file:{home / 'aviary.sqlite'}?mode=ro", uri=True)
     try:
         tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
-        # The journal grows on its own; crashes are looked for below.
+        # The journal and what portfolios were worth grow on their own; crashes are looked for below.
         counts = {
             table: connection.execute(f'select count(*) from "{table}"').fetchone()[0]
             for table in tables
-            if "journal" not in table
+            if "journal" not in table and table != "portfolio_snapshots"
         }
     finally:
         connection.close()
