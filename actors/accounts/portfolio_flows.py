@@ -40,6 +40,12 @@ def tells_flows(connector: str) -> bool:
     return "_perpetual" not in connector
 
 
+def knows_less(before: Snapshot, look: Look) -> bool:
+    """Whether a token that had a price has none now because nobody could be asked for it: better to look again later."""
+    priced = {held.token for held in before.holdings if held.price is not None}
+    return any(held.price is None and held.stale and held.token in priced for held in look.holdings)
+
+
 def first_snapshot(look: Look) -> Snapshot:
     """Of a credential that was not seen before, or in another quote: all that is there came in."""
     value = _value(look.holdings)

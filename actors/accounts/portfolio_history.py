@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.accounts.portfolio_flows import Look, first_snapshot, gone_snapshot, next_snapshot, tells_flows
+from aviary.actors.accounts.portfolio_flows import (
+    Look,
+    first_snapshot,
+    gone_snapshot,
+    knows_less,
+    next_snapshot,
+    tells_flows,
+)
 from aviary.actors.accounts.portfolio_views import (
     INTERVALS,
     Results,
@@ -137,10 +144,11 @@ class PortfolioHistoryKeeper(AsyncActor):
         last = self._last or {}
         state = await self.ask(self._portfolio, GetKnownHoldings(), timeout=STATE_TIMEOUT)
         quote = await self.ask(self._oracle, GetQuote(), timeout=PRICE_TIMEOUT)
-        taken = [
-            await self._snapshot(last.get((look.account, look.connector)), look)
-            for look in _looks(state, now, quote)
-        ]
+        taken = []
+        for look in _looks(state, now, quote):
+            before = last.get((look.account, look.connector))
+            if before is None or not knows_less(before, look):
+                taken.append(await self._snapshot(before, look))
         taken += [
             gone_snapshot(one, now) for credential, one in last.items() if one.state != "gone" and credential not in held
         ]

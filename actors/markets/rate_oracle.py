@@ -35,6 +35,7 @@ from aviary.actors.messages.rates import (
     SetRateConfig,
     SourcePrices,
     Tickers,
+    Valuation,
     ValueTokens,
 )
 
@@ -270,6 +271,11 @@ class RateOracle(AsyncActor):
 
     # Values
 
-    async def _value(self, wanted: ValueTokens) -> Any:
+    async def _value(self, wanted: ValueTokens) -> Valuation:
         config = await self._configured()
-        return await self._valuer.value(wanted, config, await self._list_sources())
+        try:
+            sources = await self._list_sources()
+        except Refusal:
+            # While the host is away, what was read before is still something.
+            sources = ()
+        return await self._valuer.value(wanted, config, sources)

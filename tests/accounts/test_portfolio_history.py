@@ -31,6 +31,8 @@ class World:
         self.held: dict[tuple[str, str], dict[str, str]] = {("desk", "sandbox"): {"USDT": "1000", "BTC": "1"}}
         self.silent: set[tuple[str, str]] = set()
         self.prices = {"USDT": "1", "BTC": "50000", "BNB": "500"}
+        self.unasked: set[str] = set()
+        """Tokens whose market is out of reach."""
         self.quote = "USDT"
         self.trouble: Refusal | None = None
         self.asked = 0
@@ -65,14 +67,15 @@ class World:
         return state
 
     def _holding(self, token: str, units: str) -> Holding:
-        price = None if token not in self.prices else Decimal(self.prices[token])
+        known = token in self.prices and token not in self.unasked
+        price = Decimal(self.prices[token]) if known else None
         return Holding(
             token=token,
             units=Decimal(units),
             price=price,
             value=None if price is None else Decimal(units) * price,
             available_units=Decimal(units),
-            stale=False,
+            stale=token in self.unasked,
         )
 
     def rates(self, message: Any) -> Any:
@@ -229,6 +232,26 @@ def test_while_the_portfolio_can_not_be_had_it_says_so_and_tries_again(world: Wo
     world.sim.advance(LOOK_PERIOD)
     assert len(world.times()) == 1
     assert world.degraded() is None
+
+
+def test_while_a_market_is_out_of_reach_what_is_held_there_is_neither_lost_nor_found(world: World) -> None:
+    world.sim.advance(LOOK_PERIOD)
+    world.unasked = {"BTC"}
+    world.sim.advance(3 * PERIOD)
+    assert len(world.times()) == 1
+
+    world.unasked, world.prices["BTC"] = set(), "51000"
+    world.sim.advance(LOOK_PERIOD)
+    total = world.performance().total
+    assert (total.profit, total.net_flow, total.max_drawdown) == (1_000, 0, 0)
+
+
+def test_a_token_whose_market_was_never_in_reach_keeps_nobody_from_being_kept(world: World) -> None:
+    world.unasked = {"BTC"}
+    world.sim.advance(2 * PERIOD)
+
+    assert len(world.times()) >= 2
+    assert [one.token for one in world.performance().unpriced] == ["BTC"]
 
 
 def test_pages_follow_one_another_and_meet_everything_once(world: World) -> None:

@@ -43,11 +43,14 @@ class Markets:
             "binance": {"BTC-USDT": "60000", "SOL-USDT": "160", "USDC-USDT": "0.999"},
         }
         self.refusals: dict[str, Refusal] = {}
+        self.away = False
         self.calls: list[tuple[str, str]] = []
         self.exchange: dict[str, Decimal] | Refusal = {}
         """What the catalogue tells of an exchange that is no source."""
 
     def answer(self, call: CallHost) -> Any:
+        if self.away:
+            raise Unavailable("the engine host is still starting")
         if call.method == "rate_sources":
             return sorted(self.prices)
         source = call.arguments["source"]
@@ -328,6 +331,23 @@ def test_what_the_own_market_does_not_quote_is_looked_for_at_the_configured_sour
         "SOL": (160, "direct"),
         "USDC": (Decimal("0.999"), "direct"),
     }
+
+
+def test_while_the_host_is_away_what_was_read_before_is_still_worth_something(world: World) -> None:
+    values(world, "sandbox", "BTC")
+    world.markets.away = True
+
+    assert values(world, "sandbox", "USDT", "BTC") == {"USDT": (1, "same"), "BTC": (50000, "direct")}
+    with pytest.raises(Unavailable):
+        world.ask(GetPoolRates(trading_pairs=("BTC-USDT",), connector="binance"))
+
+
+def test_before_the_host_is_there_only_the_quote_has_a_price(world: World) -> None:
+    world.markets.away = True
+
+    found = world.ask(ValueTokens(connector="sandbox", tokens=("USDT", "BTC")))
+
+    assert (set(found.prices), found.complete) == ({"USDT"}, False)
 
 
 def test_the_last_price_of_an_exchange_out_of_reach_is_marked(world: World) -> None:
