@@ -11,7 +11,7 @@ from aviary.actors.messages.connectors import MAX_PAIRS, GetPrices
 from aviary.actors.messages.rates import RatePath, TokenPrice, Valuation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable
 
     from aviary.actors.core.actor import AsyncActor
     from aviary.actors.core.address import Address
@@ -117,15 +117,12 @@ class Valuer:
         return answered
 
 
-def _sources(connector: str, configured: str, sources: Collection[str]) -> Iterator[str]:
+def _sources(connector: str, configured: str, sources: Collection[str]) -> Iterable[str]:
     """Where to look, in order."""
-    if connector in sources:
-        yield connector
+    own = (connector,) if connector in sources else ()
     if is_simulated(configured) == is_simulated(connector):
-        if configured != connector:
-            yield configured
-    elif is_simulated(connector):
-        yield "sandbox"
+        return dict.fromkeys((*own, configured))
+    return dict.fromkeys((*own, "sandbox")) if is_simulated(connector) else own
 
 
 def _is_dollar(token: str, quote: str) -> bool:
