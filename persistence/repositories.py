@@ -5,6 +5,7 @@ from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.journal import Journal
 from aviary.persistence.kept_settings import KeptSettings
+from aviary.persistence.last_known import LastKnown
 from aviary.persistence.orders import Orders
 from aviary.persistence.portfolio import PortfolioSnapshots
 
@@ -19,3 +20,4 @@ class Repositories:
         self.journal = Journal(database)
         self.settings = KeptSettings(database)
         self.portfolio = PortfolioSnapshots(database)
+        self.last_known = LastKnown(database)

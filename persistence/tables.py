@@ -91,7 +91,7 @@ class FillRow(Row):
     timestamp = FloatField()
 
     class Meta:
-        """The exchange's trade id is unique in its market: a replay changes nothing."""
+        """A trade is unique in its order: a replay changes nothing, and both sides of a trade may be ours."""
 
         table_name = "fills"
 
@@ -209,6 +209,19 @@ class PortfolioRow(Row):
         table_name = "portfolio_snapshots"
 
 
+class LastKnownRow(Row):
+    """What the outside world said last of a subject, as JSON."""
+
+    subject = CleanTextField(primary_key=True)
+    facts = CleanTextField()
+    known_at = FloatField()
+
+    class Meta:
+        """What it is, not how many."""
+
+        table_name = "last_known"
+
+
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
@@ -232,6 +245,7 @@ ALL: tuple[type[Row], ...] = (
     JournalRow,
     KeptSettingRow,
     PortfolioRow,
+    LastKnownRow,
 )
 """Every table but that of the migrations themselves."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.distribution import account_distribution, token_distribution
+from aviary.actors.accounts.last_prices import LastPrices
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.messages.accounts import Connection, ListConnections
@@ -22,10 +24,10 @@ from aviary.actors.messages.rates import ValueTokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from aviary.actors.core.address import Address
     from aviary.actors.messages.connectors import Balance
-    from aviary.actors.messages.rates import TokenPrice
 
 ASK_TIMEOUT = 15.0
 """Seconds a connector has to say what it holds."""
@@ -35,7 +37,10 @@ PRICE_TIMEOUT = 25.0
 
 
 class Portfolio(AsyncActor):
-    """Asks every connector for its balances, and the rate oracle for what they are worth."""
+    """Asks every connector for its balances, and the rate oracle for what they are worth.
+
+    The last prices are kept: a token whose exchange is out of reach is not without value.
+    """
 
     keeps_nothing = True
 
@@ -43,6 +48,10 @@ class Portfolio(AsyncActor):
         super().__init__()
         self._registry = registry
         self._oracle = oracle
+
+    async def prepare(self) -> None:
+        """Nothing is asked before a client asks."""
+        self._last_prices = LastPrices(self)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -99,17 +108,26 @@ class Portfolio(AsyncActor):
             _holding(token, balance, prices.get(token), complete=complete) for token, balance in balances.items()
         )
 
-    async def _prices(self, connector: str, tokens: tuple[str, ...]) -> tuple[Mapping[str, TokenPrice], bool]:
+    async def _prices(self, connector: str, tokens: tuple[str, ...]) -> tuple[Mapping[str, _Price], bool]:
         """Prices by token, and whether all that might have one were asked for it."""
         if not tokens:
             return {}, True
         try:
-            found = await self.ask(
-                self._oracle, ValueTokens(connector=connector, tokens=tokens), timeout=PRICE_TIMEOUT
-            )
+            question = ValueTokens(connector=connector, tokens=tokens)
+            found = await self.ask(self._oracle, question, timeout=PRICE_TIMEOUT)
         except (Refusal, ActorCrashed):
-            return {}, False
-        return found.prices, found.complete
+            return await self._last_of(connector, tokens), False
+        prices = {token: _Price(one.price, one.age, stale=one.stale) for token, one in found.prices.items()}
+        if found.complete:
+            # They have one age: what is told of some tokens only would make the others look younger than they are.
+            if not any(one.stale for one in prices.values()):
+                self._last_prices.hear(connector, {token: one.price for token, one in prices.items()})
+            return prices, True
+        return {**await self._last_of(connector, tokens), **prices}, False
+
+    async def _last_of(self, connector: str, tokens: tuple[str, ...]) -> dict[str, _Price]:
+        last, age = await self._last_prices.of(connector)
+        return {token: _Price(last[token], age, stale=True) for token in tokens if token in last}
 
     async def _tokens(self, wanted: GetTokenDistribution) -> dict[str, Any]:
         state = await self._state(wanted.account_names, wanted.connector_names, refresh=False)
@@ -119,7 +137,14 @@ class Portfolio(AsyncActor):
         return account_distribution(await self._state(None, None, refresh=False))
 
 
-def _holding(token: str, balance: Balance, price: TokenPrice | None, *, complete: bool) -> Holding:
+@dataclass(frozen=True, slots=True)
+class _Price:
+    price: Decimal
+    age: float
+    stale: bool
+
+
+def _holding(token: str, balance: Balance, price: _Price | None, *, complete: bool) -> Holding:
     return Holding(
         token=token,
         units=balance.total,
@@ -128,4 +153,5 @@ def _holding(token: str, balance: Balance, price: TokenPrice | None, *, complete
         available_units=balance.available,
         # Without a price it may only be that nobody could be asked for one.
         stale=balance.stale or (not complete if price is None else price.stale),
+        age=max(balance.age, price.age if price is not None and price.stale else 0.0),
     )

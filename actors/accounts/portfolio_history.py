@@ -20,7 +20,6 @@ from aviary.actors.accounts.portfolio_views import (
     place_of,
     unpriced,
 )
-from aviary.actors.accounts.trading_views import seconds
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Invalid, Refusal
 from aviary.actors.keeping.records import Records
@@ -258,10 +257,9 @@ def _chosen(wanted: GetPortfolioHistory | GetPortfolioPerformance) -> Chosen:
 
 
 def _stretch(start: float | None, end: float | None) -> tuple[float | None, float | None]:
-    since, until = seconds(start), seconds(end)
-    if since is not None and until is not None and since > until:
+    if start is not None and end is not None and start > end:
         raise Invalid("start_time is after end_time", "start_time")
-    return since, until
+    return start, end
 
 
 def _notes(present: Sequence[Snapshot], *, unpriced_tokens: bool) -> Iterable[str]:

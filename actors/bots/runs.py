@@ -4,9 +4,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from aviary.actors.core.refusal import Conflict, NotFound
+from aviary.actors.core.refusal import Conflict, Invalid, NotFound
 from aviary.actors.messages.bots import GetPerformanceHistory, ListRuns
-from aviary.actors.messages.moments import unix_seconds
+from aviary.actors.messages.names import seconds_of
 from aviary.persistence.bots import BotRun
 from aviary.persistence.repositories import Repositories
 
@@ -83,9 +83,10 @@ def statistics(r: Repositories) -> dict[str, Any]:
 def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[str, Any]:
     """Kept reports, newest first, at most one for each interval and controller."""
     step = INTERVALS[query.interval]
-    until = moment_of(query.cursor or query.end_time)
-    since = moment_of(query.start_time)
-    reports = r.bots.performance(query.bot_name, query.controller_id, since=since, until=until, limit=READ_AT_ONCE)
+    until = moment_of(query.cursor) if query.cursor else query.end_time
+    reports = r.bots.performance(
+        query.bot_name, query.controller_id, since=query.start_time, until=until, limit=READ_AT_ONCE
+    )
     shown: list[dict[str, Any]] = []
     seen: set[tuple[str, str, int]] = set()
     cursor = None
@@ -116,6 +117,9 @@ def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[s
     return {"status": "success", "data": shown, "pagination": pagination}
 
 
-def moment_of(text: str | None) -> float | None:
-    """Unix seconds of a moment that was found to be one; `None` for none."""
-    return unix_seconds(text) if text else None
+def moment_of(cursor: str) -> float:
+    """Unix seconds of the moment that a page's cursor is."""
+    try:
+        return float(seconds_of(cursor))
+    except ValueError:
+        raise Invalid("not the next_cursor of a page", "cursor") from None

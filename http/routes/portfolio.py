@@ -6,6 +6,7 @@ from aviary.actors.core.refusal import Invalid, Refusal
 from aviary.actors.messages.portfolio import GetAccountDistribution, GetPortfolioState, GetTokenDistribution
 from aviary.actors.messages.portfolio_history import GetPortfolioHistory, GetPortfolioPerformance
 from aviary.http.routing import Row
+from aviary.http.views.portfolio import AccountDistribution, TokenDistribution
 
 PORTFOLIO = "portfolio"
 
@@ -16,12 +17,12 @@ UNREADABLE: Mapping[type[Refusal], int] = {Invalid: 422}
 
 ROWS = (
     Row("POST", "/portfolio/state", GetPortfolioState, PORTFOLIO),
-    Row("POST", "/portfolio/distribution", GetTokenDistribution, PORTFOLIO),
-    Row("GET", "/portfolio/accounts-distribution", GetAccountDistribution, PORTFOLIO),
+    Row("POST", "/portfolio/distribution", GetTokenDistribution, PORTFOLIO, answers=TokenDistribution),
+    Row("GET", "/portfolio/accounts-distribution", GetAccountDistribution, PORTFOLIO, answers=AccountDistribution),
     Row("POST", "/portfolio/history", GetPortfolioHistory, HISTORY, refusals=UNREADABLE),
     # As the released server documents them.
     Row("GET", "/portfolio/balances", GetPortfolioState, PORTFOLIO),
-    Row("GET", "/portfolio/distribution", GetTokenDistribution, PORTFOLIO),
+    Row("GET", "/portfolio/distribution", GetTokenDistribution, PORTFOLIO, answers=TokenDistribution),
     Row("GET", "/portfolio/history", GetPortfolioHistory, HISTORY, refusals=UNREADABLE),
     Row("GET", "/portfolio/performance", GetPortfolioPerformance, HISTORY, refusals=UNREADABLE),
 )

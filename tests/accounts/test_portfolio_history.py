@@ -76,6 +76,7 @@ class World:
             value=None if price is None else Decimal(units) * price,
             available_units=Decimal(units),
             stale=token in self.unasked,
+            age=0.0,
         )
 
     def rates(self, message: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from aviary.actors.messages.portfolio import (
 from aviary.actors.messages.rates import RatePath, TokenPrice, Valuation, ValueTokens
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from databases import database_children
 
 DIRECT = RatePath(kind="direct")
 
@@ -28,7 +30,7 @@ DIRECT = RatePath(kind="direct")
 class World:
     """Two accounts of which one connector has not told yet, and an oracle that knows some prices."""
 
-    def __init__(self, sim: Simulation) -> None:
+    def __init__(self, sim: Simulation, file: Path) -> None:
         self.sim = sim
         self.prices: dict[str, str] = {"USDT": "1", "BTC": "50000"}
         self.stale = False
@@ -46,6 +48,7 @@ class World:
             sim.system,
             SupervisorSpec(
                 children=(
+                    *database_children(file),
                     *connectors,
                     ChildSpec("account-registry", lambda: Probe(lambda _: self.connections())),
                     ChildSpec("rate-oracle", lambda: Probe(self.value)),
@@ -94,9 +97,9 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     with Simulation() as sim:
-        world = World(sim)
+        world = World(sim, tmp_path / "values.sqlite")
         yield world
         world.stop()
 
@@ -112,17 +115,28 @@ def test_a_price_that_could_not_be_asked_for_is_said_to_be_so(world: World) -> N
     assert (world.bnb().value, world.bnb().stale) == (None, True)
 
     world.complete, world.oracle_is_away = True, True
-    state = world.ask(GetPortfolioState())
-    assert [(one.value, one.stale) for one in state["desk"]["sandbox"]] == [(None, True), (None, True)]
+    assert (world.bnb().value, world.bnb().stale) == (None, True)
 
 
-def test_an_old_price_is_marked(world: World) -> None:
+def test_an_old_price_is_marked_and_tells_its_age(world: World) -> None:
     world.stale = True
 
     usdt, bnb = world.ask(GetPortfolioState())["desk"]["sandbox"]
 
-    assert (usdt.value, usdt.stale) == (100, True)
-    assert (bnb.value, bnb.stale) == (None, False)
+    assert (usdt.value, usdt.stale, usdt.age) == (100, True, 1.0)
+    assert (bnb.value, bnb.stale, bnb.age) == (None, False, 0.0)
+
+
+def test_while_nobody_tells_prices_the_last_ones_count(world: World) -> None:
+    world.ask(GetPortfolioState())
+    world.sim.advance(5.0)
+
+    for trouble in ("oracle_is_away", "prices"):
+        world.oracle_is_away = trouble == "oracle_is_away"
+        world.complete, world.prices = False, {}
+        usdt, bnb = world.ask(GetPortfolioState())["desk"]["sandbox"]
+        assert (usdt.value, usdt.stale, usdt.age) == (100, True, pytest.approx(5.0))
+        assert (bnb.value, bnb.stale) == (None, True)
 
 
 def test_a_connector_that_has_not_told_is_shown_empty_and_is_not_among_what_is_known(world: World) -> None:
