@@ -52,6 +52,8 @@ class Portfolio(AsyncActor):
     async def prepare(self) -> None:
         """Nothing is asked before a client asks."""
         self._last_prices = LastPrices(self)
+        self._quote: str | None = None
+        """What the oracle gave prices in, last."""
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -117,16 +119,20 @@ class Portfolio(AsyncActor):
             found = await self.ask(self._oracle, question, timeout=PRICE_TIMEOUT)
         except (Refusal, ActorCrashed):
             return await self._last_of(connector, tokens), False
+        self._quote = found.quote
         prices = {token: _Price(one.price, one.age, stale=one.stale) for token, one in found.prices.items()}
         if found.complete:
             # They have one age: what is told of some tokens only would make the others look younger than they are.
             if not any(one.stale for one in prices.values()):
-                self._last_prices.hear(connector, {token: one.price for token, one in prices.items()})
+                told = {token: one.price for token, one in prices.items()}
+                self._last_prices.hear(f"{connector}/{found.quote}", told)
             return prices, True
         return {**await self._last_of(connector, tokens), **prices}, False
 
     async def _last_of(self, connector: str, tokens: tuple[str, ...]) -> dict[str, _Price]:
-        last, age = await self._last_prices.of(connector)
+        if self._quote is None:
+            return {}
+        last, age = await self._last_prices.of(f"{connector}/{self._quote}")
         return {token: _Price(last[token], age, stale=True) for token in tokens if token in last}
 
     async def _tokens(self, wanted: GetTokenDistribution) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class World:
     def __init__(self, sim: Simulation, file: Path) -> None:
         self.sim = sim
         self.prices: dict[str, str] = {"USDT": "1", "BTC": "50000"}
+        self.quote = "USDT"
         self.stale = False
         self.complete = True
         self.oracle_is_away = False
@@ -81,7 +82,7 @@ class World:
             for token, price in self.prices.items()
             if token in message.tokens
         }
-        return Valuation(quote="USDT", prices=prices, complete=self.complete)
+        return Valuation(quote=self.quote, prices=prices, complete=self.complete)
 
     def ask(self, message: Message[Any]) -> Any:
         return self.sim.run(self.sim.system.ask("portfolio", message, timeout=60))
@@ -137,6 +138,13 @@ def test_while_nobody_tells_prices_the_last_ones_count(world: World) -> None:
         usdt, bnb = world.ask(GetPortfolioState())["desk"]["sandbox"]
         assert (usdt.value, usdt.stale, usdt.age) == (100, True, pytest.approx(5.0))
         assert (bnb.value, bnb.stale) == (None, True)
+
+
+def test_last_prices_in_another_quote_do_not_count(world: World) -> None:
+    world.ask(GetPortfolioState())
+    world.quote, world.prices, world.complete = "EUR", {}, False
+
+    assert [one.value for one in world.ask(GetPortfolioState())["desk"]["sandbox"]] == [None, None]
 
 
 def test_a_connector_that_has_not_told_is_shown_empty_and_is_not_among_what_is_known(world: World) -> None:
