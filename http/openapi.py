@@ -32,11 +32,14 @@ TAGS = {
     "connectors": "What the connectors are and what they take",
     "controllers": "Controllers: their code, their configurations, and those of deployed bots",
     "market-data": "Prices, order books, candles, trades and funding",
-    "portfolio": "What the accounts hold",
+    "portfolio": "What the accounts hold and held, and how they have done",
+    "rate-oracle": "What tokens are worth in one another",
     "sandbox": "The simulated exchange",
     "scripts": "Scripts: their code and their configurations",
     "server": "Whether the server lives and serves",
+    "storage": "The room that files take",
     "supervision": "The tree of actors, and what happened in it",
+    "system": "How busy and how full the machine is",
     "trading": "Orders, trades and positions",
 }
 

@@ -21,6 +21,7 @@ from aviary.actors.engine.exchanges import catalogue, credentials
 from aviary.actors.engine.exchanges.connections import Connections, Ticker
 from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.public_data import PublicData
+from aviary.actors.engine.markets.rate_sources import RateSources
 from aviary.actors.engine.processes.stub_application import install_stub_application
 from aviary.config.clock import SystemClock, pause
 
@@ -53,6 +54,7 @@ class Host:
         self._server = PortServer(methods := {})
         self._connections = Connections(self._server, self._clock, self._ticker)
         self._public = PublicData(self._clock)
+        self._rates = RateSources()
         self._feeds = Feeds(self._server, self._clock, self._ticker, self._public, self.spawn)
         self._orders = Orders(self._connections)
         self._holdings = Holdings(self._connections)
@@ -122,6 +124,9 @@ class Host:
             "public_trading_rules": public.trading_rules,
             "all_trading_pairs": public.all_trading_pairs,
             "prices": public.prices,
+            "rate_sources": self._rates.rate_sources,
+            "source_prices": self._rates.source_prices,
+            "source_volumes": self._rates.source_volumes,
             "funding_info": public.funding_info,
             "historical_candles": public.historical_candles,
             "candle_intervals": public.candle_intervals,

@@ -364,7 +364,7 @@ class GetPerformanceHistory(Message[dict[str, Any]]):
     """Only what is not older; by default from the beginning."""
     end_time: OptionalMoment = None
     """Only what is not newer; by default until now."""
-    interval: str = Field(default="5m", json_schema_extra={"pattern": "^(1m|5m|15m|30m|1h|4h|12h|1d)$"})
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d"] = "5m"
     """At most one result of a controller in each: `1m`, `5m` (the default), `15m`, `30m`, `1h`, `4h`, `12h` or
     `1d`."""
 

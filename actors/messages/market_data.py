@@ -49,8 +49,8 @@ class GetCandles(Message[tuple[Candle, ...]]):
     connector_name: ConnectorName
     trading_pair: TradingPair
     interval: Interval = "1m"
-    max_records: int = Field(default=100, ge=1, le=5000)
-    """How many at most, 1 to 5000; 100 by default."""
+    max_records: int = Field(default=500, ge=1, le=5000)
+    """How many at most, 1 to 5000; 500 by default."""
 
 
 class GetHistoricalCandles(Message[tuple[Candle, ...]]):

@@ -320,6 +320,10 @@ class ListFundingPayments(_Selection, Message[ListPage[dict[str, Any]]]):
 
     trading_pair: str | None = Field(default=None, max_length=100)
     """Only of this pair; all that are held by default."""
+    start_time: OptionalMoment = None
+    """Only what is not older; by default from the beginning."""
+    end_time: OptionalMoment = None
+    """Only what is not newer; by default until now."""
 
 
 class Confirmed(Value):
