@@ -105,6 +105,24 @@ async def test_a_silent_exchange_is_reported_and_the_feed_lives_again_when_it_sp
     await host.event(topic)
 
 
+async def test_a_book_that_can_t_be_read_anew_is_reported_as_stalled_although_its_socket_speaks(
+    host: Host, exchange: SandboxProcess
+) -> None:
+    topic = await open_feed(host, "order_book")
+    await host.event(status_of(topic), lambda status: status["state"] == "live")
+    await exchange.faults("http_5xx", seconds=60)
+    await exchange.faults("drop_websockets", seconds=0.1)
+    host.forget()
+
+    stalled = await host.event(status_of(topic), lambda status: status["state"] == "stalled")
+
+    assert stalled["age"] > 10
+    await exchange.clear_faults()
+    host.forget()
+    await host.event(status_of(topic), lambda status: status["state"] == "live")
+    assert later_than(await host.event(topic), stalled["sent_at"])
+
+
 async def test_a_feed_opened_while_the_exchange_is_down_is_refused_and_one_opened_before_recovers(
     host: Host, exchange: SandboxProcess
 ) -> None:
