@@ -19,6 +19,7 @@ from aviary.actors.engine.accounts.holdings import Holdings
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.actors.engine.exchanges import catalogue, credentials
 from aviary.actors.engine.exchanges.budget import hold_requests_to_budgets
+from aviary.actors.engine.exchanges.candle_history import take_candles_as_the_exchange_has_them
 from aviary.actors.engine.exchanges.connections import Connections, Ticker
 from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.public_data import PublicData
@@ -142,6 +143,7 @@ def main(spec: dict[str, Any]) -> int:
     register()
     install_stub_application()
     hold_requests_to_budgets()
+    take_candles_as_the_exchange_has_them()
     port = socket.socket(fileno=spec["port_fd"])
     _end_with_the_server(port.fileno())
     port.setblocking(False)
