@@ -2,9 +2,10 @@
 
 import binascii
 import hmac
+import logging
 import secrets
 from base64 import b64decode
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,11 +16,22 @@ GUESSES = 20
 """Different wrong logins that one address may try within `WINDOW`. A client that repeats an outdated
 password does not guess, and locks nobody out."""
 
+GUESSES_IN_ALL = 100
+"""Different wrong logins that all addresses together may try within `WINDOW`."""
+
+PACE = 1.0
+"""Seconds between two logins that are compared once that is exceeded."""
+
 WINDOW = 60.0
 """Seconds after which a wrong login is forgotten."""
 
 REMEMBERED = 10_000
-"""Addresses whose wrong logins are remembered."""
+"""Addresses, and users of addresses, that are remembered."""
+
+MAX_NAME = 100
+"""Characters of a user's name that are logged."""
+
+log = logging.getLogger("aviary.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,12 @@ def of_websocket(headers: Mapping[str, str], query: Mapping[str, str]) -> Creden
 
 
 class BasicAuth:
-    """Knows the one user, and counts the wrong logins of each address."""
+    """Knows the one user, and slows down who guesses.
+
+    From an address that has guessed too often nothing is compared for a while, then, but for one login a second, from
+    no address if all of them together have. Where the right login has come from it is always taken: nobody who
+    shares an address with its holder can lock him out. The price is that there a right guess counts at any pace.
+    """
 
     def __init__(self, username: str, password: str, clock: Clock) -> None:
         self._username = username.encode()
@@ -74,6 +91,12 @@ class BasicAuth:
         self._clock = clock
         self._salt = secrets.token_bytes(16)
         self._wrong: OrderedDict[str, dict[bytes, float]] = OrderedDict()
+        self._guesses: deque[float] = deque(maxlen=GUESSES_IN_ALL)
+        """When the newest different wrong logins came, from whatever address."""
+        self._compared_at = -PACE
+        self._holders: OrderedDict[str, None] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """Wrong logins by user and address."""
 
     def admits(self, credentials: Credentials | None) -> bool:
         """Whether these are the right ones; takes as long for a wrong user as for a wrong password."""
@@ -84,33 +107,63 @@ class BasicAuth:
         return bool(right) and credentials is not None and bool(self._password)
 
     def lets_in(self, remote: str, credentials: Credentials | None) -> bool:
-        """Whether these are the right ones, from an address that may still try; a wrong try is counted."""
-        if self.wait_for(remote) > 0:
+        """Whether these are the right ones, from an address that may still try; a wrong try is counted and logged."""
+        if self._is_held(remote, credentials):
+            return True
+        if self.wait_for(remote, credentials) > 0:
             return False
+        self._compared_at = self._clock.monotonic()
         right = self.admits(credentials)
-        if not right:
-            self.note_failure(remote, credentials)
+        if right:
+            _remember(self._holders, remote, None)
+        else:
+            self._note_failure(remote, credentials)
         return right
 
-    def wait_for(self, remote: str) -> float:
-        """Seconds that an address has to wait before its next try; 0 for most."""
-        wrong = self._wrong.get(remote)
-        if wrong is None or len(wrong) < GUESSES:
+    def wait_for(self, remote: str, credentials: Credentials | None) -> float:
+        """Seconds until these would be compared; 0 for most."""
+        if self._is_held(remote, credentials):
             return 0.0
-        return max(0.0, WINDOW - (self._clock.monotonic() - min(wrong.values())))
+        now = self._clock.monotonic()
+        wrong = self._wrong.get(remote)
+        if wrong is not None and len(wrong) >= GUESSES:
+            wait = WINDOW - (now - min(wrong.values()))
+            if wait > 0:
+                return wait
+        if len(self._guesses) == GUESSES_IN_ALL and now - self._guesses[0] < WINDOW:
+            return max(0.0, self._compared_at + PACE - now)
+        return 0.0
 
-    def note_failure(self, remote: str, credentials: Credentials | None) -> None:
-        """Count a wrong login. Of what was sent only a salted digest is kept."""
+    def _is_held(self, remote: str, credentials: Credentials | None) -> bool:
+        return remote in self._holders and self.admits(credentials)
+
+    def _note_failure(self, remote: str, credentials: Credentials | None) -> None:
+        """Count a wrong login. Of what was sent only the name and a salted digest are kept."""
         now = self._clock.monotonic()
         wrong = {key: at for key, at in self._wrong.pop(remote, {}).items() if now - at < WINDOW}
         sent = credentials or Credentials("", "")
         text = _bytes_of(sent.username) + b"\0" + _bytes_of(sent.password)
-        wrong.setdefault(blake2b(text, key=self._salt, digest_size=16).digest(), now)
+        guess = blake2b(text, key=self._salt, digest_size=16).digest()
+        if guess not in wrong:
+            wrong[guess] = now
+            self._guesses.append(now)
         while len(wrong) > GUESSES:
             del wrong[next(iter(wrong))]
-        self._wrong[remote] = wrong
-        while len(self._wrong) > REMEMBERED:
-            self._wrong.popitem(last=False)
+        _remember(self._wrong, remote, wrong)
+        who = (sent.username[:MAX_NAME], remote)
+        count = self._failures.pop(who, 0) + 1
+        _remember(self._failures, who, count)
+        if count & (count - 1) == 0:
+            # A client that goes on with an outdated password is told of ever less often.
+            log.warning("wrong login of %r from %s, %d times so far", who[0], remote, count)
+
+
+def _remember[K, V](known: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep the newest."""
+    known[key] = value
+    known.move_to_end(key)
+    while len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def _bytes_of(text: str) -> bytes:

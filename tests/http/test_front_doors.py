@@ -10,7 +10,7 @@ import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe
 from aviary.config.clock import FakeClock
-from aviary.http.auth import GUESSES, WINDOW, BasicAuth, Credentials, from_header, from_token
+from aviary.http.auth import GUESSES, GUESSES_IN_ALL, PACE, WINDOW, BasicAuth, Credentials, from_header, from_token
 from aviary.http.routing import Row
 from aviary.supervisors.spec import ChildSpec
 from front_end import LOGIN, PASSWORD, USER, front_end
@@ -119,26 +119,73 @@ def test_what_is_no_login_is_none(header: str | None) -> None:
     assert from_header(header) is None
 
 
+RIGHT = Credentials(USER, PASSWORD)
+
+
+def guess(keeper: BasicAuth, remote: str, number: int) -> None:
+    assert not keeper.lets_in(remote, Credentials(USER, f"guess {number}"))
+
+
 def test_many_different_guesses_from_one_address_are_made_to_wait() -> None:
     clock = FakeClock()
     keeper = BasicAuth(USER, PASSWORD, clock)
     for number in range(GUESSES):
-        assert not keeper.lets_in("10.0.0.1", Credentials(USER, f"guess {number}"))
+        guess(keeper, "10.0.0.1", number)
 
-    assert keeper.wait_for("10.0.0.1") == WINDOW
-    assert not keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
-    assert keeper.lets_in("10.0.0.2", Credentials(USER, PASSWORD))
+    assert keeper.wait_for("10.0.0.1", RIGHT) == WINDOW
+    assert not keeper.lets_in("10.0.0.1", RIGHT)
+    assert keeper.lets_in("10.0.0.2", RIGHT)
 
     clock.advance(WINDOW)
-    assert keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+
+
+def test_nobody_at_the_same_address_locks_out_who_has_logged_in_from_there() -> None:
+    keeper = BasicAuth(USER, PASSWORD, FakeClock())
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+    for number in range(10 * GUESSES):
+        guess(keeper, "10.0.0.1", number)
+
+    assert keeper.wait_for("10.0.0.1", RIGHT) == 0
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+    assert keeper.wait_for("10.0.0.1", Credentials(USER, "another guess")) == WINDOW
+
+
+def test_guesses_from_many_addresses_are_slowed_too() -> None:
+    clock = FakeClock()
+    keeper = BasicAuth(USER, PASSWORD, clock)
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+    for number in range(GUESSES_IN_ALL):
+        guess(keeper, f"10.1.0.{number}", number)
+
+    assert keeper.wait_for("10.2.0.1", RIGHT) == PACE
+    assert not keeper.lets_in("10.2.0.1", RIGHT)
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+    clock.advance(PACE)
+    assert keeper.lets_in("10.2.0.1", RIGHT)
+    clock.advance(WINDOW)
+    assert keeper.wait_for("10.3.0.1", RIGHT) == 0
 
 
 def test_a_client_that_repeats_an_outdated_password_locks_nobody_out() -> None:
     keeper = BasicAuth(USER, PASSWORD, FakeClock())
-    for _ in range(10 * GUESSES):
+    for _ in range(10 * GUESSES_IN_ALL):
         assert not keeper.lets_in("10.0.0.1", Credentials(USER, "last year's"))
 
-    assert keeper.lets_in("10.0.0.1", Credentials(USER, PASSWORD))
+    assert keeper.lets_in("10.0.0.1", RIGHT)
+
+
+def test_wrong_logins_are_logged_by_user_and_address_and_ever_less_often(caplog: pytest.LogCaptureFixture) -> None:
+    keeper = BasicAuth(USER, PASSWORD, FakeClock())
+
+    for _ in range(9):
+        keeper.lets_in("10.0.0.1", Credentials("eve\n", "hunter2"))
+    keeper.lets_in("10.0.0.2", None)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        *(f"wrong login of 'eve\\n' from 10.0.0.1, {count} times so far" for count in (1, 2, 4, 8)),
+        "wrong login of '' from 10.0.0.2, 1 times so far",
+    ]
 
 
 async def test_too_many_guesses_are_a_429_with_retry_after() -> None:
