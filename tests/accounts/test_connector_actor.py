@@ -520,7 +520,7 @@ def test_what_happened_between_two_user_streams_is_asked_for_at_once(ready: Stag
     assert ready.host is not None
 
     ready.host.say("connector", {"ready": True, "user_streams": 2})
-    ready.sim.advance(1)
+    ready.sim.advance(2.5)
 
     assert ready.state(placed.order_id) == "filled"
 
