@@ -356,7 +356,7 @@ def test_a_text_that_is_too_long_is_named(caller: Caller, row: Row, name: str) -
 def test_a_text_that_holds_a_nul_does_no_harm(caller: Caller, row: Row, name: str) -> None:
     answer = caller.send(row.method, target(row), orjson.dumps({name: "a\x00b"}))
 
-    # Filters find nothing, and a cursor that is not known is the first page.
+    # Filters find nothing.
     assert answer.status in CLEAR or answer.status == 200, answer.text
 
 

@@ -20,8 +20,12 @@ def test_a_start_is_journalled_whole_and_leaves_no_dead_letters_and_no_alarms(se
 
 def test_nobody_else_can_read_what_the_server_and_its_children_write(server: Server) -> None:
     server.add_key("sandbox-private")
-    server.until("the account trades", lambda: server.cell("accounts/master_account/sandbox").get("state") == "running")
-    ours = [path for path in server.home.rglob("*") if path != server.home / "output.log" and not path.is_symlink()]
+    server.until(
+        "the account trades", lambda: server.cell("accounts/master_account/sandbox").get("state") == "running"
+    )
+    ours = [
+        path for path in server.home.rglob("*") if path != server.home / "output.log" and not path.is_symlink()
+    ]
 
     open_to_others = [path for path in (server.home, *ours) if stat.S_IMODE(path.stat().st_mode) & 0o077]
 
