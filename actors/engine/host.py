@@ -18,6 +18,8 @@ from aviary.actors.core.port_server import Method, PortServer
 from aviary.actors.engine.accounts.holdings import Holdings
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.actors.engine.exchanges import catalogue, credentials
+from aviary.actors.engine.exchanges.budget import hold_requests_to_budgets
+from aviary.actors.engine.exchanges.candle_history import take_candles_as_the_exchange_has_them
 from aviary.actors.engine.exchanges.connections import Connections, Ticker
 from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.public_data import PublicData
@@ -102,6 +104,7 @@ class Host:
             "open_connector": connections.open_connector,
             "close_connector": connections.close_connector,
             "connector_status": connections.connector_status,
+            "renew_user_stream": connections.renew_user_stream,
             "open_connectors": connections.open_connectors,
             "check_credential": connections.check_credential,
             "new_order_id": orders.new_order_id,
@@ -144,6 +147,8 @@ def main(spec: dict[str, Any]) -> int:
 
     register()
     install_stub_application()
+    hold_requests_to_budgets()
+    take_candles_as_the_exchange_has_them()
     port = socket.socket(fileno=spec["port_fd"])
     _end_with_the_server(port.fileno())
     port.setblocking(False)
