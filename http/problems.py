@@ -31,8 +31,8 @@ class WrongPlace(Value):
     """Where it is: `path`, `query` or `body`, then names and positions."""
     msg: str
     """What is wrong, in words for people."""
-    input: str | float | bool | None
-    """What was sent there, cut to 200 characters; null for what is larger or may be secret."""
+    input: str | float | bool | dict[str, Any] | None
+    """What was sent there, cut to 200 characters; null for what is larger or may be secret, `{}` for what is no JSON."""
     ctx: dict[str, str] = Field(default_factory=dict)
     """What else there is to say, such as the limit."""
 

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import orjson
 import pytest
+from aviary.http.fields import fields_of
 from aviary.http.routes.all import ROWS
 from aviary.http.routing import Row
 from raw_http import Caller, basic
@@ -259,13 +260,7 @@ def test_nobody_gets_in_without_the_password(caller: Caller, row: Row) -> None:
 
 def fields(row: Row) -> list[tuple[str, str]]:
     """The fields that a client may send in the body, with what they are called there."""
-    named_in_path = {row.names.get(name, name) for name in row.placeholders}
-    called = {target: name for name, target in row.names.items() if name not in row.placeholders}
-    return [
-        (field, called.get(field, field))
-        for field in row.message.model_fields
-        if field not in named_in_path and field not in row.fixed
-    ]
+    return [(sent.field, sent.name) for sent in fields_of(row) if sent.place != "path" and sent.name]
 
 
 def mentions(annotation: Any, kinds: tuple[Any, ...]) -> bool:
