@@ -107,7 +107,7 @@ def handler_of(row: Row, system: System) -> Handler:
                     return refuse(404, row.missing.format(**dict(message)))
             return answer_refusal(refusal, row.refusals)
         except Refusal as refusal:
-            return answer_refusal(refusal, row.refusals)
+            return answer_refusal(refusal, row.refusals, harmless=row.method == "GET")
         return answer(reply if row.reply is None else row.reply(reply, message), row.status)
 
     return handle

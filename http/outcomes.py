@@ -43,8 +43,10 @@ OUTCOMES: Mapping[int, Outcome] = {
         "An actor died of the request; it may have been done",
         {"X-Crash-Id": "Names the crash's entry in `/supervision/journal`"},
     ),
-    503: Outcome("Not now: starting, out of reach, or too busy", RETRY_AFTER),
-    504: Outcome("No answer in time: it may have been done, so look before asking again"),
+    503: Outcome("Not now, and nothing was done: starting, out of reach, or too busy", RETRY_AFTER),
+    504: Outcome(
+        "No answer: it may have been done, so look before asking again. Of an order `order_id` and `state` are told"
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.trading import ListPage, OrderView, Pagination, TradeView
 from aviary.persistence.order_states import LIVE, TERMINAL, released_status
+from aviary.persistence.values import UnknownCursor, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,6 +81,14 @@ def states_of(status: str | None) -> tuple[OrderState, ...]:
     return found
 
 
+def known_cursor[Place](meaning: Callable[[str | None], Place], cursor: str | None) -> Place:
+    """What a cursor means in its list. `Invalid` for one that no page of it had."""
+    try:
+        return meaning(cursor)
+    except UnknownCursor:
+        raise Invalid("cursor: it must be the next_cursor of a page of this list", "cursor") from None
+
+
 def page_of[Row, View](page: Page[Row], view: Callable[[Row], View]) -> ListPage[View]:
     """A page out of the database."""
     return ListPage(
@@ -98,7 +107,7 @@ def page_of_all[Item](
 ) -> ListPage[Item]:
     """A page of what the connectors answered; `silent` are those that did not, and why."""
     everything = list(rows)
-    begin = int(cursor) if cursor and cursor.isdecimal() else 0
+    begin = known_cursor(number_of, cursor) or 0
     end = begin + limit
     more = end < len(everything)
     return ListPage(

@@ -177,10 +177,12 @@ class Balance(Value):
     """Units of the token that no order holds."""
     stale: bool = False
     """Whether the exchange is out of reach, so that this is what it said last."""
+    age: float = 0.0
+    """Seconds for which what is stale has been so."""
 
 
 class GetBalances(Message[dict[str, Balance]]):
-    """Balances by token. `refresh` asks the exchange; otherwise they are as of its last news."""
+    """Balances by token. `refresh` asks the exchange; otherwise they are as of its last news, however old."""
 
     refresh: bool = False
     """Whether to ask the exchange."""

@@ -25,6 +25,8 @@ class Holding(Value):
     """How many no order holds."""
     stale: bool
     """Whether the exchange was out of reach, so that units or price are the last that were known."""
+    age: float
+    """Seconds for which what is stale has been so."""
 
 
 type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]

@@ -39,7 +39,8 @@ class PlaceOrder(Message["PlacedOrder"]):
     """Place an order. Amount in base, price in quote units; a limit order needs a price.
 
     The amount and the price are rounded down to the exchange's steps. `Rejected` with the exchange's
-    own words if it says no; if it says nothing the answer's `state` is `unresolved`.
+    own words if it says no; if it says nothing the answer's `state` is `unresolved`. `NoAnswer`, with the id of
+    the order that may have been placed, if nobody is left to say so.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"price": 40000}]})
@@ -60,6 +61,22 @@ class PlaceOrder(Message["PlacedOrder"]):
     position_action: Literal["OPEN", "CLOSE", "NIL"] = "OPEN"
     """Of a perpetual pair, whether the order opens or closes a position; `OPEN` by default, without meaning on
     a spot connector."""
+
+
+class NewOrderId(Message[str]):
+    """Query: a client order id that no order has, in the connector's style. `Unavailable` if it takes no orders."""
+
+    trading_pair: TradingPair
+    trade_type: Side
+
+
+class PlaceOrderAs(Message["PlacedOrder"]):
+    """Place an order under an id that whoever asks knows beforehand, so that it can tell it whatever happens."""
+
+    handler_limit = SLOW
+
+    order: PlaceOrder
+    client_order_id: OrderId
 
 
 class PlacedOrder(Value):
@@ -213,6 +230,10 @@ class PositionView(Value):
     """What closing it at the present price would gain, in quote units."""
     leverage: Decimal
     """How many times the margin it may be worth."""
+    stale: bool = False
+    """Whether the exchange is out of reach, so that this is what it said last."""
+    age: float = 0.0
+    """Seconds for which what is stale has been so."""
 
 
 class Pagination(Value):
@@ -287,7 +308,7 @@ class ListTrades(_Selection, Message[ListPage[TradeView]]):
 
 
 class ListPositions(_Selection, Message[ListPage[PositionView]]):
-    """Open positions, as the exchanges see them now."""
+    """Open positions, as the exchanges see them now; of one that does not answer the last that were known."""
 
     handler_limit = SLOW
 
@@ -373,9 +394,14 @@ class ClosePosition(Message[PlacedOrder]):
 
 
 class GetPositions(Message[tuple[PositionView, ...]]):
-    """Open positions of one connector; none on a spot connector."""
+    """Open positions of one connector; none on a spot connector.
+
+    The exchange is asked, unless only what it said last is wanted, which is called stale.
+    """
 
     handler_limit = SLOW
+
+    last_known: bool = False
 
 
 class GetLastFundingPayments(Message[tuple[dict[str, Any], ...]]):

@@ -76,7 +76,9 @@ def test_folders_follow_the_home_unless_said_otherwise(tmp_path: Path) -> None:
 
 
 def test_passwords_do_not_show_in_a_printed_settings_object(tmp_path: Path) -> None:
-    settings = read_settings({"PASSWORD": "hunter2", "DATABASE_URL": "postgresql://u:hunter2@h/d"}, tmp_path / ".env")
+    settings = read_settings(
+        {"PASSWORD": "hunter2", "DATABASE_URL": "postgresql://u:hunter2@h/d"}, tmp_path / ".env"
+    )
 
     assert "hunter2" not in repr(settings)
 

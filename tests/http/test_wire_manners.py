@@ -15,7 +15,9 @@ def login() -> bytes:
     return b"".join(f"{name}: {value}\r\n".encode() for name, value in LOGIN.items())
 
 
-@pytest.mark.parametrize("path", sorted({row.path for row in ROWS if row.method == "GET" and not row.placeholders}))
+@pytest.mark.parametrize(
+    "path", sorted({row.path for row in ROWS if row.method == "GET" and not row.placeholders})
+)
 async def test_what_answers_get_answers_head_without_a_body(path: str) -> None:
     async with front_end(ROWS) as front:
         got, _, _ = await front.call("GET", path)
@@ -45,9 +47,7 @@ async def test_a_byte_order_mark_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-async def test_a_body_that_is_not_what_it_says_is_refused(
-    encoding: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_body_that_is_not_what_it_says_is_refused(encoding: str, caplog: pytest.LogCaptureFixture) -> None:
     await assert_told(caplog, f"Content-Encoding: {encoding}\r\nContent-Length: 5\r\n", b"abcde", b" 422 ")
 
 
