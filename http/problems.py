@@ -22,6 +22,17 @@ class Problem(Value):
     """Of each field of a refused change of a configuration what became of it; left out otherwise."""
 
 
+class Unanswered(Value):
+    """That nobody knows whether a request was carried out."""
+
+    detail: str
+    """Why, in words for people."""
+    order_id: str = ""
+    """Of an order: its id, by which to look for it; left out otherwise."""
+    state: str = ""
+    """Of an order: what is known of it; left out otherwise."""
+
+
 class WrongPlace(Value):
     """One thing that is wrong with a request."""
 
