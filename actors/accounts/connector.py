@@ -197,7 +197,7 @@ class Connector(AsyncActor):
         tries = 0
         self._host_ready = False
         while True:
-            await self._holdings.last.take_keys()
+            self._holdings.last.take_keys()
             try:
                 await self._call(
                     "open_connector",

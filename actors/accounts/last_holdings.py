@@ -43,9 +43,9 @@ class LastHoldings:
         self._told_at: float | None = None
         self._news = False
 
-    async def take_keys(self) -> None:
+    def take_keys(self) -> None:
         """From now on, news are of the keys in the file. Those of other keys are forgotten."""
-        keys = await asyncio.to_thread(_fingerprint, self._key_file)
+        keys = _fingerprint(self._key_file)
         if keys != self._keys:
             self.balances = self._positions = self._told_at = None
             self._earlier = None, None
@@ -85,7 +85,7 @@ class LastHoldings:
     async def _recall(self) -> None:
         if self._told_at is not None:
             return
-        await self.take_keys()
+        self.take_keys()
         known = await self._records.read(lambda r: r.last_known.of(self._subject))
         if known is None or known.facts["keys"] != self._keys or self._told_at is not None:
             return
