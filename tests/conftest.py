@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aviary.persistence.database import open_database
+from ports import free_port
 
 SKIPS_ALLOWED: dict[str, str] = {}
 """Node id prefix → why it may be skipped in continuous integration."""
@@ -50,9 +50,7 @@ def postgresql_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     folder.chmod(0o777)
     data = folder / "data"
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     initdb = [str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "aviary", "--no-sync"]
     subprocess.run(as_postgres(*initdb), check=True, capture_output=True)
     control = str(programs / "pg_ctl")

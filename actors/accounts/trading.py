@@ -12,7 +12,6 @@ from aviary.actors.accounts.trading_views import (
     order_view,
     page_of,
     page_of_all,
-    seconds,
     states_of,
     trade_view,
 )
@@ -219,8 +218,8 @@ class TradingService(AsyncActor):
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
             states=states_of(wanted.status),
-            since=seconds(wanted.start_time),
-            until=seconds(wanted.end_time),
+            since=wanted.start_time,
+            until=wanted.end_time,
         )
         return await self._orders(wanted, chosen)
 
@@ -243,8 +242,8 @@ class TradingService(AsyncActor):
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
-                since=seconds(wanted.start_time),
-                until=seconds(wanted.end_time),
+                since=wanted.start_time,
+                until=wanted.end_time,
                 limit=wanted.limit,
                 cursor=wanted.cursor,
             )

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from aviary.persistence.orders import Order
     from aviary.persistence.values import Page
 
-MILLISECONDS_FROM = 1e11
-"""From here on a time is in milliseconds: as seconds it would lie 3000 years ahead."""
-
 
 def order_view(order: Order) -> OrderView:
     """An order in the released server's form."""
@@ -67,11 +64,6 @@ def trade_view(fill: Fill) -> TradeView:
 def iso(moment: float) -> str:
     """ISO 8601, in UTC."""
     return datetime.fromtimestamp(moment, UTC).isoformat()
-
-
-def seconds(moment: float | None) -> float | None:
-    """A time that a client gave, which may be in milliseconds, in seconds."""
-    return moment / 1000 if moment is not None and moment >= MILLISECONDS_FROM else moment
 
 
 def states_of(status: str | None) -> tuple[OrderState, ...]:

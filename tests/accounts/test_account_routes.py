@@ -154,7 +154,10 @@ def test_the_portfolio_in_the_released_form(desk: str, client: Client) -> None:
     }
     shares = client("POST", "/portfolio/distribution", {"account_names": [desk]})[1]
     assert shares["token_count"] == len(state[desk]["sandbox"])
-    assert client("GET", "/portfolio/accounts-distribution")[1]["account_count"] >= 1
+    accounts = client("GET", "/portfolio/accounts-distribution")[1]
+    assert accounts["account_count"] == len(accounts["distribution"])
+    (ours,) = [row for row in accounts["distribution"] if row["account"] == desk]
+    assert ours["total_value"] > usdt["value"]
 
 
 @pytest.mark.parametrize(

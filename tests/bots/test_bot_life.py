@@ -13,6 +13,9 @@ from processes import processes_in
 FIRST = (quotes(), quotes("sandbox_perpetual", id="futures"))
 """Two orders a side on each market."""
 
+HEALED_WITHIN = 30.0
+"""Seconds from the death of a bot to the next process that trades, on a machine whose cores are all busy."""
+
 
 def test_after_kill_9_a_bot_quotes_again_and_not_twice(world: World) -> None:
     world.have("first", *FIRST)
@@ -21,11 +24,11 @@ def test_after_kill_9_a_bot_quotes_again_and_not_twice(world: World) -> None:
     for _ in range(3):
         pid = world.status("first").pid
         assert pid is not None
-        began = world.system.clock.monotonic()
         os.kill(pid, signal.SIGKILL)
-        world.wait_until("first", lambda s, pid=pid: s.pid not in {None, pid} and s.state == "running")
+        world.wait_until(
+            "first", lambda s, pid=pid: s.pid not in {None, pid} and s.state == "running", HEALED_WITHIN
+        )
         after = {order["client_order_id"] for order in world.wait_for_orders(8, key_of("first"))}
-        print(f"quoting again {world.system.clock.monotonic() - began:.2f} s after kill -9")
 
         assert not before & after
         before = after
@@ -69,14 +72,14 @@ def test_however_often_a_bot_is_killed_it_is_back_and_no_message_is_blamed(world
 
 def test_a_bot_that_hangs_is_killed_and_started_again(world: World) -> None:
     pid = world.have("first", *FIRST)
-    began = world.system.clock.monotonic()
 
     os.kill(pid, signal.SIGSTOP)
-    world.wait_until("first", lambda s: s.pid not in {None, pid} and s.state == "running")
-
-    print(
-        f"\nquoting again {world.system.clock.monotonic() - began:.2f} s after SIGSTOP (limit {world.patience.silence} s)"
+    world.wait_until(
+        "first",
+        lambda s: s.pid not in {None, pid} and s.state == "running",
+        HEALED_WITHIN + world.patience.silence,
     )
+
     assert "hung: not a word for" in world.failure_of("first")
     world.wait_for_orders(8, key_of("first"))
 
@@ -119,11 +122,9 @@ def test_commands_reach_the_bot_and_a_stop_leaves_no_order(world: World) -> None
     history = world.command("first", "history", {"async_backend": False})
     assert config["status"] == history["status"] == 200
     assert config["config"]["client"]["mqtt_bridge"]["mqtt_password"] == "***"
-    began = world.system.clock.monotonic()
 
     answer = world.ask("bot-registry", StopBot(bot_name="first", async_backend=False), 90)
 
-    print(f"\nstopped after {world.system.clock.monotonic() - began:.2f} s: {answer}")
     assert answer["state"] == "stopped"
     assert answer["orders_left"] == 0
     assert not world.open_orders(key_of("first"))

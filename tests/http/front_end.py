@@ -17,6 +17,7 @@ from aviary.http.runner import runner_of
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from pydantic import SecretStr
+from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,8 +43,8 @@ class FrontEnd:
         self._router = app.router
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
-        """Status, decoded body and headers of an answer."""
-        async with self.client.request(method, self.url + path, **more) as response:
+        """Status, decoded body and headers of an answer; the path is sent as it is written."""
+        async with self.client.request(method, URL(self.url + path, encoded=True), **more) as response:
             body = await response.read()
             return response.status, await response.json() if body else None, response.headers
 

@@ -6,6 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from aviary.actors.accounts.portfolio import Portfolio
 from aviary.actors.accounts.registry import AccountRegistry
@@ -17,7 +18,7 @@ from aviary.actors.markets.catalogue import Catalogue
 from aviary.actors.markets.market_data import MarketData
 from aviary.actors.strategies.library import StrategyLibrary
 from aviary.http.routes.all import ROWS
-from front_end import front_end
+from front_end import USER, front_end
 
 if TYPE_CHECKING:
     from aviary.actors.core.actor import Actor
@@ -63,29 +64,38 @@ def sent_names(row: Row) -> list[str]:
     return [sent_as.get(field, field) for field in row.message.model_fields if field not in row.fixed]
 
 
+STRANGERS = (
+    {},
+    *(
+        {"Authorization": header}
+        for header in (
+            aiohttp.encode_basic_auth(USER, "wrong"),
+            aiohttp.encode_basic_auth("", ""),
+            aiohttp.encode_basic_auth(USER, ""),
+            "Basic",
+            "Basic !!!",
+            "Bearer x",
+            "Basic " + "A" * 5000,
+        )
+    ),
+)
+"""What those send who do not know the password."""
+
+
 async def test_every_row_asks_for_the_password_unless_it_is_open() -> None:
     async with front_end(ROWS) as front:
         del front.client.headers["Authorization"]
         for row in ROWS:
-            if not row.open:
-                assert (await front.call(row.method, filled(row, "a")))[0] == 401
+            for headers in () if row.open else STRANGERS:
+                status, body, told = await front.call(row.method, filled(row, "a"), headers=headers)
+                assert (status, told["WWW-Authenticate"]) == (401, "Basic"), (row.path, headers)
+                assert body["detail"]
 
 
-async def test_every_name_in_a_path_is_checked() -> None:
-    async with front_end(ROWS) as front:
-        for row in ROWS:
-            for value in ("..%2f..%2fx", "a%00b", "%0a", "x" * 300) if row.placeholders else ():
-                status, body, _ = await front.call(row.method, filled(row, value), json={})
-                assert status == 422, (row.method, row.path, value)
-                assert body["detail"][0]["loc"] == ["path", row.placeholders[0]]
-
-
-async def test_every_body_must_be_json_and_small() -> None:
+async def test_every_body_must_be_small() -> None:
     async with front_end(ROWS) as front:
         for row in ROWS:
             if row.takes_body:
-                status, body, _ = await front.call(row.method, filled(row, "a"), data=b'{"a": ')
-                assert (status, body["detail"][0]["type"]) == (422, "json_invalid"), row.path
                 big = io.BytesIO(b" " * 1_100_000)
                 assert (await front.call(row.method, filled(row, "a"), data=big))[0] == 413, row.path
 

@@ -14,7 +14,7 @@ from aviary.actors.messages.market_data import (
     GetVolumeForPrice,
     GetVwapForVolume,
 )
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 UNIT = Decimal("0.001")
@@ -70,8 +70,7 @@ def test_taking_to_a_price_is_taking_every_unit_that_is_as_good(side: tuple[Leve
 def test_what_a_volume_costs_buys_that_volume(side: tuple[Levels, bool], wanted: int) -> None:
     levels, _ = side
     by_volume = take_volume(levels, wanted * UNIT)
-    if not by_volume.volume:
-        return
+    assume(by_volume.volume)
 
     by_quote = take_quote(levels, by_volume.quote)
 
@@ -98,9 +97,10 @@ def test_an_amount_of_quote_is_never_exceeded_and_met_if_the_book_has_it(
 def test_more_is_never_cheaper(side: tuple[Levels, bool], count: int) -> None:
     levels, is_buy = side
     less, more = take_volume(levels, count * UNIT), take_volume(levels, (count + 3) * UNIT)
-    if less.average is None or more.average is None:
-        return
+    assume(levels)
 
+    assert less.average is not None
+    assert more.average is not None
     assert more.average >= less.average if is_buy else more.average <= less.average
 
 

@@ -1,17 +1,18 @@
-"""Whatever is sent, to any route: a clear no, nothing written, nothing crashed."""
+"""What makes sense to a machine and to nobody else: a clear no, nothing written, nothing crashed.
 
-import gzip
+What no actor is asked about is refused by the front end, and proved there.
+"""
+
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, get_args, get_origin
 
 import orjson
 import pytest
 from aviary.http.routes.all import ROWS
 from aviary.http.routing import Row
-from raw_http import Caller, basic
+from raw_http import Caller
 from whole_server import Server
 
 KEY = "sandbox-bad-input"
@@ -19,57 +20,6 @@ KEY = "sandbox-bad-input"
 SECRET = "hunter2-tr0ub4dor"
 
 CLEAR = range(400, 500)
-
-GOOD: dict[str, str] = {
-    "account_name": "master_account",
-    "connector_name": "sandbox",
-    "name": "sandbox",
-    "id": "nosuch",
-    "pair": "BTC-USDT",
-    "bot_name": "nosuch",
-    "bot_run_id": "1",
-    "config_name": "nosuch",
-    "controller_type": "generic",
-    "controller_name": "nosuch",
-    "script_name": "nosuch",
-    "client_order_id": "nosuch",
-}
-"""What makes a path whole where another part of it is bad."""
-
-BAD_NAMES = ("..%2F..%2Fetc", "%2Fetc%2Fpasswd", "..%5C..", "a%00b", "a%0Ab", "n" * 300, "%2E%2E", "%2E")
-"""Encoded, as they stand in a path."""
-
-BAD_BODIES = (
-    b"{",
-    b"[1, 2",
-    b'"\\ud800"',
-    b"\xff\xfe\x00",
-    b"nul",
-    b"{'a': 1}",
-    b'{"a": 1} x',
-    b"[" * 100_000,
-)
-"""No JSON at all."""
-
-WRONG_BODIES = (b"[]", b"[{}]", b"7", b"true", b'"text"')
-"""JSON, but no object."""
-
-
-def named(row: Row) -> str:
-    return f"{row.method} {row.path}"
-
-
-BODIED = [row for row in ROWS if row.takes_body]
-NAMED = [row for row in ROWS if row.placeholders]
-WRITERS = [row for row in BODIED if row.whole is None]
-
-
-def target(row: Row, **instead: str) -> str:
-    path = row.path
-    for name in row.placeholders:
-        path = path.replace(f"{{{name}}}", instead.get(name, GOOD[name]))
-    return path
-
 
 OTHERS = ("aviary.sqlite", "mosquitto.db")
 """Files that come and go by themselves."""
@@ -92,7 +42,7 @@ def look(server: Server) -> World:
     passing = {"logs", "run", "__pycache__"}
     files = frozenset(
         str(path.relative_to(home.parent))
-        for path in home.parent.rglob("*")
+        for path in (*home.rglob("*"), *home.parent.iterdir())
         if not passing & set(path.relative_to(home.parent).parts) and not path.name.startswith(OTHERS)
     )
     connection = sqlite3.connect(f"file:{home / 'aviary.sqlite'}?mode=ro", uri=True)
@@ -125,18 +75,12 @@ def caller(server: Server) -> Iterator[Caller]:
         address = f"/accounts/master_account/connectors/{connector}"
         server.until("it takes orders", lambda: server.call("GET", address)["phase"] == "ready")  # noqa: B023
     caller = Caller(server)
+    before = look(server)
     yield caller
     caller.close()
-
-
-@pytest.fixture(autouse=True)
-def world(caller: Caller, server: Server) -> Iterator[None]:
-    """Around each test: nothing is different afterwards."""
-    assert caller
-    before = look(server)
-    yield
+    # A file that is being replaced has a neighbour for a moment.
+    server.until("every file is as it was", lambda: look(server).files == before.files, patience=20)
     after = look(server)
-    assert after.files == before.files
     assert after.rows == before.rows
     assert after.orders == before.orders
     assert after.troubles == before.troubles
@@ -145,47 +89,19 @@ def world(caller: Caller, server: Server) -> Iterator[None]:
     assert set(before.restarts) <= set(after.restarts)
 
 
-def no(caller: Caller, method: str, where: str, content: bytes | None = None, **more: Any) -> str | None:
-    """What is wrong with a refusal, `None` if it is a clear one."""
-    answer = caller.send(method, where, content, **more)
+def no(caller: Caller, method: str, where: str, content: bytes | None, word: str = "") -> str | None:
+    """What is wrong with a refusal, `None` if it is a clear one that says the word."""
+    answer = caller.send(method, where, content)
     label = f"{method} {where[:80]} {(content or b'')[:60]!r} -> {answer.status} {answer.text[:200]}"
     if answer.status not in CLEAR:
         return f"not refused: {label}"
     if not isinstance(answer.body, dict) or not answer.body.get("detail"):
         return f"without a detail: {label}"
+    if word not in answer.text:
+        return f"without {word}: {label}"
     if "Traceback" in answer.text or SECRET in answer.text or 'File "' in answer.text:
         return f"tells too much: {label}"
     return None
-
-
-def told(caller: Caller, method: str, where: str, content: object) -> tuple[int, list[str]]:
-    """The status of a refusal, and the fields it names."""
-    answer = caller.send(method, where, orjson.dumps(content) if not isinstance(content, bytes) else content)
-    detail = answer.body["detail"]
-    if isinstance(detail, str):
-        return answer.status, [detail]
-    return answer.status, [".".join(str(part) for part in one["loc"]) for one in detail]
-
-
-# Every route
-
-
-@pytest.mark.parametrize("row", NAMED, ids=named)
-def test_a_tricky_name_in_a_path_is_refused(caller: Caller, row: Row) -> None:
-    tried = [
-        no(caller, row.method, target(row, **{name: bad}), b"{}" if row.takes_body else None)
-        for name in row.placeholders
-        for bad in BAD_NAMES
-    ]
-
-    assert [wrong for wrong in tried if wrong] == []
-
-
-@pytest.mark.parametrize("row", BODIED, ids=named)
-def test_a_body_that_is_not_json_is_refused(caller: Caller, row: Row) -> None:
-    tried = [no(caller, row.method, target(row), body) for body in BAD_BODIES]
-
-    assert [wrong for wrong in tried if wrong] == []
 
 
 ODD_CONFIGS: tuple[object, ...] = (
@@ -210,157 +126,20 @@ ODD_CONFIGS: tuple[object, ...] = (
 )
 """Configurations and changes that nobody could mean, and that are no sources either."""
 
-WHOLE = [row for row in BODIED if row.whole in {"config", "changes", "source"}]
+WHOLE = [row for row in ROWS if row.whole in {"config", "changes", "source"}]
+
+PLACES = {"controller_type": "market_making", "controller_name": "pmm_simple"}
 
 
-@pytest.mark.parametrize("row", WHOLE, ids=named)
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: f"{row.method} {row.path}")
 def test_a_configuration_that_nobody_could_mean_is_refused(caller: Caller, row: Row) -> None:
-    where = target(row, controller_type="market_making", controller_name="pmm_simple")
+    where = row.path
+    for name in row.placeholders:
+        where = where.replace(f"{{{name}}}", PLACES.get(name, "nosuch"))
     tried = [no(caller, row.method, where, orjson.dumps(odd)) for odd in ODD_CONFIGS]
 
     assert [wrong for wrong in tried if wrong] == []
 
-
-@pytest.mark.parametrize("row", WRITERS, ids=named)
-def test_a_body_that_is_no_object_is_refused(caller: Caller, row: Row) -> None:
-    tried = [no(caller, row.method, target(row), body) for body in WRONG_BODIES]
-
-    assert [wrong for wrong in tried if wrong] == []
-
-
-@pytest.mark.parametrize("row", BODIED, ids=named)
-def test_a_body_of_ten_megabytes_is_refused(caller: Caller, row: Row) -> None:
-    huge = b'{"account_name": "' + b"x" * 10_000_000 + b'"}'
-
-    assert no(caller, row.method, target(row), huge) is None
-
-
-STRANGERS = (
-    None,
-    basic("admin", "wrong"),
-    basic("", ""),
-    basic("admin", ""),
-    "Basic",
-    "Basic !!!",
-    "Bearer x",
-    "Basic " + "A" * 5000,
-)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=named)
-def test_nobody_gets_in_without_the_password(caller: Caller, row: Row) -> None:
-    for credentials in STRANGERS:
-        answer = caller.send(row.method, target(row), b"{}", credentials=credentials)
-
-        assert answer.status == 401
-        assert answer.body["detail"]
-        assert answer.headers["WWW-Authenticate"].startswith("Basic")
-
-
-def fields(row: Row) -> list[tuple[str, str]]:
-    """The fields that a client may send in the body, with what they are called there."""
-    named_in_path = {row.names.get(name, name) for name in row.placeholders}
-    called = {target: name for name, target in row.names.items() if name not in row.placeholders}
-    return [
-        (field, called.get(field, field))
-        for field in row.message.model_fields
-        if field not in named_in_path and field not in row.fixed
-    ]
-
-
-def mentions(annotation: Any, kinds: tuple[Any, ...]) -> bool:
-    """Whether a type speaks of one of these."""
-    inner = getattr(annotation, "__value__", annotation)
-    return inner in kinds or get_origin(inner) in kinds or any(mentions(part, kinds) for part in get_args(inner))
-
-
-def typed(row: Row, *kinds: Any) -> list[str]:
-    """What the fields of these types are called in the body or query."""
-    return [called for field, called in fields(row) if mentions(row.message.model_fields[field].annotation, kinds)]
-
-
-WRONG_TYPED = [
-    (row, called)
-    for row in WRITERS
-    for _, called in fields(row)
-    if called not in row.query and called not in typed(row, Any, dict)
-]
-
-NUMBERS_IN_BODY = [
-    (row, name) for row in WRITERS for name in typed(row, int, float, Decimal) if name not in row.query
-]
-
-NUMBERS_IN_QUERY = [(row, name) for row in ROWS if not row.takes_body for name in typed(row, int, float, Decimal)]
-
-TEXTS_IN_BODY = [
-    (row, name)
-    for row in WRITERS
-    for name in typed(row, str)
-    if name not in row.query and name not in typed(row, dict, list, tuple)
-]
-
-ABSURD = (
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"1e400",
-    b"-1e400",
-    b"1" + b"0" * 400,
-    b'"NaN"',
-    b'"Infinity"',
-    b"-1",
-)
-
-
-def ids(one: object) -> str:
-    return named(one) if isinstance(one, Row) else str(one)
-
-
-@pytest.mark.parametrize(("row", "name"), WRONG_TYPED, ids=ids)
-def test_a_field_of_a_wrong_type_is_named(caller: Caller, row: Row, name: str) -> None:
-    for value in ({"deep": {"er": 1}}, [[["x"]]]):
-        status, where = told(caller, row.method, target(row), {name: value})
-
-        assert status == 422
-        assert any(name in one for one in where), where
-
-
-@pytest.mark.parametrize(("row", "name"), NUMBERS_IN_BODY, ids=ids)
-def test_an_absurd_number_in_a_body_is_refused(caller: Caller, row: Row, name: str) -> None:
-    for number in ABSURD:
-        status, where = told(caller, row.method, target(row), b'{"%s": %s}' % (name.encode(), number))
-
-        assert status == 422, number
-        # NaN and the like are no JSON: there is no field yet.
-        assert any(name in one for one in where) or where == ["body.0"], (number, where)
-
-
-@pytest.mark.parametrize(("row", "name"), NUMBERS_IN_QUERY, ids=ids)
-def test_an_absurd_number_in_a_query_is_named(caller: Caller, row: Row, name: str) -> None:
-    for number in ("NaN", "inf", "1e400", "-1e400", "1" + "0" * 400, "-1", "many", "", "0x10"):
-        answer = caller.send(row.method, f"{target(row)}?{name}={number}")
-
-        assert answer.status == 422, (number, answer.text[:200])
-        assert any(one["loc"][-1] == name for one in answer.body["detail"]), answer.text[:200]
-
-
-@pytest.mark.parametrize(("row", "name"), TEXTS_IN_BODY, ids=ids)
-def test_a_text_that_is_too_long_is_named(caller: Caller, row: Row, name: str) -> None:
-    status, where = told(caller, row.method, target(row), {name: "n" * 5000})
-
-    assert status == 422
-    assert any(name in one for one in where), where
-
-
-@pytest.mark.parametrize(("row", "name"), TEXTS_IN_BODY, ids=ids)
-def test_a_text_that_holds_a_nul_does_no_harm(caller: Caller, row: Row, name: str) -> None:
-    answer = caller.send(row.method, target(row), orjson.dumps({name: "a\x00b"}))
-
-    # Filters find nothing.
-    assert answer.status in CLEAR or answer.status == 200, answer.text
-
-
-# What makes sense to a machine and not to an exchange, or to anybody
 
 ORDER = {
     "account_name": "master_account",
@@ -543,53 +322,7 @@ def test_a_request_that_makes_no_sense_is_refused_with_a_reason(
 ) -> None:
     content = None if body is None else orjson.dumps(body)
 
-    assert no(caller, method, where, content) is None
-    assert word in caller.send(method, where, content).text
-
-
-# Below the routes
-
-ODD_TARGETS = (
-    "/nosuch",
-    "//",
-    "/accounts/../supervision/tree/..",
-    "/accounts//credentials",
-    "/accounts/%2e%2e/credentials",
-    "/%00",
-    "/controllers/configs/..%2f..%2f..%2fetc%2fpasswd",
-    "/" + "a/" * 500,
-)
-
-
-@pytest.mark.parametrize("where", ODD_TARGETS, ids=lambda where: where[:40])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "TRACE"])
-def test_a_target_that_leads_nowhere_is_refused(caller: Caller, method: str, where: str) -> None:
-    assert no(caller, method, where) is None
-
-
-def test_a_target_that_is_too_long_is_refused(caller: Caller) -> None:
-    answer = caller.send("GET", "/accounts/?" + "a=" * 40_000)
-
-    assert answer.status in CLEAR
-    assert "Traceback" not in answer.text
-
-
-def test_a_body_that_grows_when_it_is_unpacked_is_refused(caller: Caller) -> None:
-    bomb = gzip.compress(b" " * 50_000_000)
-
-    for content, encoding in ((bomb, "gzip"), (b"not packed", "gzip"), (b"{}", "br"), (bomb[:100], "deflate")):
-        assert no(caller, "POST", "/trading/orders", content, headers={"Content-Encoding": encoding}) is None
-
-
-def test_nesting_too_deep_is_refused(caller: Caller) -> None:
-    for depth in (300, 2000):
-        deep = b'{"a":' * depth + b"1" + b"}" * depth
-        for where in (
-            "/controllers/configs/deep",
-            "/scripts/configs/deep",
-            "/controllers/generic/x/config/validate",
-        ):
-            assert no(caller, "POST", where, deep) is None
+    assert no(caller, method, where, content, word) is None
 
 
 def test_no_secret_reaches_a_log(caller: Caller, server: Server) -> None:
@@ -597,5 +330,11 @@ def test_no_secret_reaches_a_log(caller: Caller, server: Server) -> None:
         if SECRET in repr(body):
             caller.send(method, where, orjson.dumps(body))
 
-    written = [path for path in server.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-    assert written == []
+    looked_at = 0
+    for path in server.home.rglob("*"):
+        # A file that is being replaced is looked at under its own name.
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                looked_at += 1
+                assert SECRET.encode() not in path.read_bytes(), path
+    assert looked_at > 0

@@ -1,3 +1,5 @@
+"""A bot's story as its user sees it: deployed, killed, found again by the next server, stopped for good."""
+
 import os
 import signal
 
@@ -9,6 +11,8 @@ KEY = "sandbox-whole"
 
 CONTROLLER = {"id": "pmm", **QUOTES, "buy_spreads": [0.001, 0.002], "sell_spreads": [0.001, 0.002]}
 
+SCRIPT = {"script_file_name": "v2_with_controllers.py", "controllers_config": ["pmm.yml"]}
+
 EXPOSURE = 4
 """Orders that the configuration asks for: two spreads on each side."""
 
@@ -18,23 +22,11 @@ def bot(server: Server) -> Server:
     """The server, with one bot that quotes."""
     server.add_key(KEY)
     server.call("POST", "/controllers/configs/pmm", CONTROLLER)
-    deployed = server.call(
-        "POST",
-        "/bot-orchestration/deploy-v2-controllers",
-        {"instance_name": "mm-1", "credentials_profile": "master_account", "controllers_config": ["pmm.yml"]},
-    )
-    server.bot = deployed["unique_instance_name"]
+    server.call("POST", "/scripts/configs/quoting", SCRIPT)
+    server.call("POST", "/scripts/run", {"instance_name": "mm-1", "script_config": "quoting"})
+    server.bot = "mm-1"
     server.until("the bot quotes", lambda: quotes(server))
     return server
-
-
-@pytest.fixture(autouse=True)
-def _runs(bot: Server) -> None:
-    """Each test begins with a bot that runs and quotes, whatever the last one did to it."""
-    if status_of(bot)["state"] == "stopped":
-        bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/start")
-    bot.until("the bot runs", lambda: status_of(bot)["state"] == "running")
-    bot.until("it quotes", lambda: quotes(bot))
 
 
 def quotes(server: Server) -> bool:
@@ -50,40 +42,29 @@ def pid_of(server: Server) -> int:
     return int(status_of(server)["pid"] or 0)
 
 
-def test_a_killed_bot_quotes_again_with_no_more_than_its_configuration_says(bot: Server) -> None:
-    before = pid_of(bot)
+def test_a_bot_survives_kills_of_itself_and_of_the_server_and_stays_stopped_once_it_is(bot: Server) -> None:
+    bot.until("it runs", lambda: status_of(bot)["state"] == "running")
+    first = pid_of(bot)
 
-    os.kill(before, signal.SIGKILL)
-
-    bot.until("another process runs", lambda: pid_of(bot) not in {0, before})
-    seconds = bot.seconds_until("it quotes", lambda: status_of(bot)["state"] == "running" and quotes(bot))
-    print(f"quoting again {seconds:.1f} s after the new process")
+    os.kill(first, signal.SIGKILL)
+    bot.until("another process runs", lambda: pid_of(bot) not in {0, first})
+    bot.until("it quotes", lambda: status_of(bot)["state"] == "running" and quotes(bot))
+    second = pid_of(bot)
     assert len(bot.open_orders(KEY)) <= EXPOSURE
     assert bot.cell(f"bots/{bot.bot}")["restarts"] >= 1
-
-
-def test_a_killed_server_finds_its_bot_again(bot: Server) -> None:
-    before = pid_of(bot)
 
     bot.kill()
     bot.start()
     bot.until("every branch runs", bot.ready)
-
     bot.until("the bot runs", lambda: status_of(bot)["state"] == "running")
-    assert pid_of(bot) == before
+    assert pid_of(bot) == second
     assert len(bot.open_orders(KEY)) <= EXPOSURE
 
-
-def test_a_stopped_bot_stays_stopped_over_a_restart_of_the_server(bot: Server) -> None:
     bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/stop")
     bot.until("no order is left", lambda: not bot.open_orders(KEY))
     bot.until("it has stopped", lambda: status_of(bot)["state"] == "stopped")
-
     assert bot.stop() == 0
     bot.start()
     bot.until("every branch runs", bot.ready)
-
-    status = status_of(bot)
-    assert status["state"] == "stopped"
-    assert not status["pid"]
+    assert (status_of(bot)["state"], pid_of(bot)) == ("stopped", 0)
     assert not bot.open_orders(KEY)

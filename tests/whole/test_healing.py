@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -12,6 +11,9 @@ from aviary.commands.client import NotRunning, Refused
 from whole_server import Server
 
 KEY, OTHER_KEY = "sandbox-heal", "sandbox-calm"
+
+HEALED_WITHIN = 30.0
+"""Seconds from the death of a part until everybody is served again, on a machine whose cores are all busy."""
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +24,6 @@ def desk(server: Server) -> Server:
     server.add_key(OTHER_KEY, account="calm")
     server.until("both trade", lambda: all(can_trade(server, name) for name in ("master_account", "calm")))
     return server
-
-
-@pytest.fixture(autouse=True)
-def _without_faults(desk: Server) -> Iterator[None]:
-    yield
-    desk.exchange_call("DELETE", "/_sandbox/faults")
 
 
 def can_trade(server: Server, account: str) -> bool:
@@ -86,10 +82,7 @@ def host_pid(server: Server, name: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_an_account_s_host_that_dies_or_hangs_is_replaced_and_nobody_else_notices(
-    desk: Server, number: signal.Signals
-) -> None:
+def test_an_account_s_host_that_is_killed_is_replaced_and_nobody_else_notices(desk: Server) -> None:
     orders = {place(desk)["order_id"] for _ in range(3)}
     calm = place(desk, "calm")["order_id"]
     calm_host, victim = host_pid(desk, "account-calm"), host_pid(desk, "account-master_account")
@@ -107,15 +100,19 @@ def test_an_account_s_host_that_dies_or_hangs_is_replaced_and_nobody_else_notice
 
     asker = threading.Thread(target=keep_asking)
     asker.start()
-    os.kill(victim, number)
-    seconds = desk.seconds_until(
-        "another host trades",
-        lambda: host_pid(desk, "account-master_account") not in {0, victim} and can_trade(desk, "master_account"),
-    )
-    stop.set()
-    asker.join(30)
+    os.kill(victim, signal.SIGKILL)
+    try:
+        desk.until(
+            "another host trades",
+            lambda: (
+                host_pid(desk, "account-master_account") not in {0, victim} and can_trade(desk, "master_account")
+            ),
+            HEALED_WITHIN,
+        )
+    finally:
+        stop.set()
+        asker.join(30)
 
-    print(f"{number.name}: trading again after {seconds:.2f} s")
     assert trouble == []
     assert host_pid(desk, "account-calm") == calm_host
     assert active(desk) == orders == on_exchange(desk)
@@ -135,59 +132,39 @@ def test_an_answer_that_was_lost_is_no_rejection(desk: Server) -> None:
     cancel_all(desk)
 
 
-@pytest.mark.parametrize("kind", ["http_5xx", "http_429"])
-def test_a_server_error_is_settled_when_the_exchange_is_back(desk: Server, kind: str) -> None:
-    desk.faults(kind, 3, key=KEY, market="spot")
-
-    placed = place(desk)
-
-    desk.until(
-        "it is settled",
-        lambda: order(desk, placed["order_id"])["state"] in {"open", "failed", "cancelled", "rejected"},
-    )
-    state = order(desk, placed["order_id"])["state"]
-    assert (placed["order_id"] in on_exchange(desk)) == (state == "open")
-    cancel_all(desk)
-
-
-@pytest.mark.parametrize(("kind", "state"), [("hidden_cancel", "cancelled"), ("hidden_fill", "filled")])
-def test_what_happened_behind_our_back_is_noticed(desk: Server, kind: str, state: str) -> None:
-    placed = place(desk)
-    desk.until("it rests", lambda: on_exchange(desk) == {placed["order_id"]})
-
-    desk.faults(kind, 5, key=KEY, client_order_id=placed["order_id"])
-
-    seconds = desk.seconds_until("it is noticed", lambda: order(desk, placed["order_id"])["state"] == state)
-    print(f"{kind}: noticed after {seconds:.1f} s")
-
-
 @pytest.mark.parametrize("name", ["sandbox", "broker", "template"])
 def test_a_neighbour_process_that_is_killed_is_back(desk: Server, name: str) -> None:
-    addresses = {"sandbox": "sandbox", "broker": "broker/server", "template": "template"}
+    address = {"sandbox": "sandbox", "broker": "broker/server", "template": "template"}[name]
     words = {"sandbox": "aviary.sandbox", "broker": str(desk.home / "broker"), "template": "processes.template"}
-    before = desk.cell(addresses[name])["restarts"]
+    before, known = desk.cell(address)["restarts"], len(crashes(desk, address))
     victims = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if words[name] in " ".join(process.info["cmdline"] or ())
-        and str(desk.home) in " ".join(process.info["cmdline"])
+        if words[name] in " ".join(process.info["cmdline"] or ()) and desk.is_ours(*process.info["cmdline"])
     ]
     # Hosts and bots keep the command line of the template that they were forked from: it is the oldest.
     oldest = min(victims, key=lambda process: process.create_time())
 
     oldest.kill()
 
-    desk.until("it was started again", lambda: desk.cell(addresses[name])["restarts"] > before)
-    desk.until("it runs", lambda: desk.cell(addresses[name])["state"] == "running")
+    desk.until("it was started again", lambda: desk.cell(address)["restarts"] > before, HEALED_WITHIN)
+    desk.until("it runs", lambda: desk.cell(address)["state"] == "running", HEALED_WITHIN)
     desk.until("everything is ready", desk.ready)
     desk.until("both trade", lambda: can_trade(desk, "master_account") and can_trade(desk, "calm"))
     placed = place(desk)
     assert placed["state"] in {"open", "unresolved"}
     cancel_all(desk)
+    desk.until("the journal has it", lambda: len(crashes(desk, address)) > known)
+    assert len(crashes(desk, address)) == known + desk.cell(address)["restarts"] - before
+
+
+def crashes(server: Server, address: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server.call("GET", f"/supervision/journal?address={address}&kind=crash")["data"]
+    return found
 
 
 def test_nothing_is_forgotten_or_doubled_when_the_server_is_killed_while_it_places_orders(desk: Server) -> None:
-    for round_number in range(3):
+    for round_number in range(2):
         placing = threading.Thread(target=place_until_killed, args=(desk,))
         placing.start()
         desk.until("orders are being placed", lambda many=round_number: len(on_exchange(desk)) > many)
