@@ -24,7 +24,7 @@ from aviary.actors.markets.rate_oracle import RateOracle
 from aviary.actors.messages.accounts import AddCredential, CreateAccount
 from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus
 from aviary.actors.messages.database import Transact
-from aviary.actors.messages.engine import GetHost
+from aviary.actors.messages.engine import GetHost, GetTemplate
 from aviary.actors.messages.sandbox import SandboxInfo
 from aviary.actors.messages.trading import CancelledOrder, CancelOrder, PlacedOrder, PlaceOrder
 from aviary.persistence.orders import Order
@@ -101,6 +101,10 @@ class World:
 
     def start(self) -> None:
         asyncio.run_coroutine_threadsafe(self._tree.start(), self.system.kernel.loop).result(60)
+        # On a busy machine hosts that start cold would spend the patience of whoever connects first.
+        for _ in range(4):
+            if self.ask("template", GetTemplate(patience=20.0)).template is not None:
+                break
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._tree.stop(), self.system.kernel.loop).result(60)
