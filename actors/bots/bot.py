@@ -11,6 +11,7 @@ from aviary.actors.bots.logs import BotLogs
 from aviary.actors.bots.traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
+from aviary.actors.core.port_patience import OwnTime
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 from aviary.actors.messages.bots import (
     AskBot,
@@ -66,7 +67,7 @@ class BotDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a bot may be silent; in seconds."""
+    """How long a bot may be silent; in seconds that it had for itself (see `OwnTime`)."""
 
     silence: float = 30.0
     """Without a heartbeat; six are missed then."""
@@ -74,6 +75,8 @@ class Patience:
     """Without a first word: twenty cold starts at once on two cores stay below."""
     pulse: float = 1.0
     """Between two looks."""
+    busy: float = 4.0
+    """How many times as long by the clock, if it gets little of a processor."""
     recovery: float = 60.0
     """Of running without trouble, after which what was is forgotten."""
 
@@ -188,6 +191,7 @@ class BotActor(AsyncActor):
 
     def _watch(self, process: Running, mark: ProcessMark) -> None:
         self._process, self._mark = process, mark
+        self._own_time = OwnTime(process.pid, self.clock, look=self._patience.pulse)
         self.spawn(self._until_it_ends(process), "watch")
 
     async def _until_it_ends(self, process: Running) -> None:
@@ -305,7 +309,10 @@ class BotActor(AsyncActor):
             else self._patience.boot
         )
         silent = now - self._heard_at
-        if silent <= limit:
+        if self._own_time.began < self._heard_at:
+            self._own_time.begin()
+        own = self._own_time.add()
+        if own <= limit and silent <= limit * self._patience.busy:
             return
         try:
             link = await self.ask(LINK, GetLink(), timeout=COMMAND_TIMEOUT)

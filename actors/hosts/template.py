@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aviary.actors.core.port_process import ChildProcess
 
 WARM_UP_TIMEOUT = 60.0
-"""Seconds the template has to become warm; it needs some three on an idle machine."""
+"""Seconds of its own the template has to become warm; it needs some three."""
 
 PATIENCE = 15.0
 """Seconds for which a start waits for a template that still warms up: going cold costs a processor as much."""
@@ -80,7 +80,7 @@ class TemplateKeeper(AsyncActor):
 
     async def _watch(self, template: Template) -> None:
         try:
-            seconds = await template.ready(WARM_UP_TIMEOUT)
+            seconds = await template.warmed_up(WARM_UP_TIMEOUT)
         except TemplateUnavailable as reason:
             template.process.kill()
             raise TemplateEnded(str(reason)) from reason
