@@ -1,5 +1,6 @@
 """Opening the database: SQLite under the home folder, or PostgreSQL by its address."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,12 @@ PASSING_TROUBLE = frozenset(
     }
 )
 """SQLite's primary result codes that speak of the surroundings, not of the statement."""
+
+MISSING = re.compile(
+    r"(?:no such table: |relation \")"
+    r"(?:orders|fills|bots|bot_runs|controller_performance|journal|migrations)\b"
+)
+"""How both databases say that a table of ours is not there: there is no code that tells it from any wrong statement."""
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """SQLite's primary result codes that speak of the file itself."""
@@ -144,6 +151,8 @@ def reachable(database: peewee.Database) -> Iterator[None]:
 
 def _trouble(database: peewee.Database, error: BaseException) -> DatabaseUnavailable | DamagedDatabase | None:
     words = str(error).partition("\n")[0] or type(error).__name__
+    if MISSING.match(words):
+        return DatabaseUnavailable(f"it is not set up ({words})")
     if not isinstance(database, peewee.SqliteDatabase):
         passes = isinstance(error, peewee.OperationalError | peewee.InterfaceError)
         return DatabaseUnavailable(words) if passes else None

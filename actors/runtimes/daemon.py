@@ -101,11 +101,17 @@ def start_daemon(
             start_new_session=True,
         )
     daemon = Daemon.of(process.pid)
+    draft = record.with_name(f"{record.name}.new")
+    try:
+        draft.write_bytes(orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}))
+        draft.replace(record)
+    except OSError:
+        # Nobody would find it again: the next try would start a second one beside it.
+        process.kill()
+        process.wait()
+        raise
     # The process is watched by its pid from here on; the handle would complain at its deletion.
     process.returncode = 0
-    draft = record.with_name(f"{record.name}.new")
-    draft.write_bytes(orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}))
-    draft.replace(record)
     return daemon
 
 
