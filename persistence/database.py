@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import peewee
+from aviary.persistence.values import UnreadableRow
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a SQLite connection waits for another one's lock."""
@@ -140,6 +141,8 @@ def reachable(database: peewee.Database) -> Iterator[None]:
         if database.is_closed():
             database.connect()
         yield
+    except UnreadableRow as error:
+        raise DamagedDatabase(f"a row can't be read: {error}") from error
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError) as error:
         trouble = _trouble(database, error)
         if trouble is None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import peewee
 from aviary.persistence.tables import JournalRow, Query, clean
-from aviary.persistence.values import LARGEST_NUMBER, Page, Record
+from aviary.persistence.values import LARGEST_NUMBER, Page, Record, read
 
 KEPT = 200_000
 """Entries that are kept; older ones are forgotten."""
@@ -98,4 +98,4 @@ class Journal:
 
 def _value(row: Query) -> Entry:
     columns = {name: getattr(row, name) for name in Entry.model_fields if name != "id"}
-    return Entry(id=row.event_id, **columns)
+    return read(Entry, {"id": row.event_id, **columns})

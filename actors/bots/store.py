@@ -9,6 +9,7 @@ from aviary.actors.core.message import Value
 from aviary.actors.messages.database import Fetch, Transact
 from aviary.actors.runtimes import ProcessMark
 from aviary.persistence.bots import Bot, BotRun, Desired, Performance
+from aviary.persistence.values import read_json
 from pydantic import Field
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ def _last_stop(run: BotRun) -> dict[str, Any]:
     """How a run ended; empty if it was not stopped."""
     if run.run_status != "STOPPED" or run.final_status is None:
         return {}
-    final: dict[str, Any] = orjson.loads(run.final_status)
-    return final
+    final = read_json(run.final_status)
+    return final if isinstance(final, dict) else {}
 
 
 def final_status(status: BotStatus) -> str:
