@@ -11,6 +11,7 @@ from aviary.actors.bots.folder import take_next_configs
 from aviary.actors.bots.traces import BotTraces
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.bots import BotStatus, HaltBot, RunBot, StartBot, StopAndArchiveBot, StopBot
+from aviary.actors.messages.broker import ForgetBot
 
 if TYPE_CHECKING:
     from aviary.actors.bots.access import KnownBots
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from aviary.actors.bots.store import Bot
     from aviary.actors.keeping.until_done import UntilDone
     from aviary.persistence.repositories import Repositories
+
+LINK = "broker/link"
 
 RUN_TIMEOUT = 9.0
 """Seconds for a bot's actor to begin a start."""
@@ -144,3 +147,4 @@ class BotLifecycle:
 
         await self._bots.transact(work)
         BotAlarms(self._bots.actor.system.alarms, name).clear()
+        self._bots.actor.tell(LINK, ForgetBot(bot=name))

@@ -1,6 +1,7 @@
 """What may be asked of the library of controllers, scripts and their configurations."""
 
 import keyword
+import sys
 from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
@@ -14,12 +15,21 @@ def _not_special(name: str) -> str:
     return name
 
 
+def _shadows_nothing(name: str) -> str:
+    if name in sys.stdlib_module_names:
+        raise ValueError(f"{name} is a module of Python itself: take another name")
+    return name
+
+
 type ControllerType = Literal["directional_trading", "market_making", "generic"]
 
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
 
 type Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$"), AfterValidator(_not_special)]
 """A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
+
+type NewIdentifier = Annotated[Identifier, AfterValidator(_shadows_nothing)]
+"""A name for a new module."""
 
 type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 """A configuration's name, with or without `.yml`; no slash, no leading dot."""
@@ -81,7 +91,7 @@ class SaveController(Message[Confirmation]):
     """Command: write a controller's source; it is parsed and never run by the server."""
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: NewIdentifier
     source: SourceUpload
 
 
@@ -164,7 +174,7 @@ class GetScript(Message[SourceFile]):
 class SaveScript(Message[Confirmation]):
     """Command: write a script's source; it is parsed and never run by the server."""
 
-    script_name: Identifier
+    script_name: NewIdentifier
     source: SourceUpload
 
 
