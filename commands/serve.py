@@ -156,8 +156,13 @@ def stop_signals() -> asyncio.Event:
 
 def build(settings: Settings, layout: Layout) -> Server:
     """Everything behind the door, not started yet. What it imports takes longer than the first answer may."""
+    from aviary.actors.runtimes.wards import Wards
     from aviary.commands.server import Server
 
+    # Nobody else uses the folder: who still lives of those belongs to a server that was killed.
+    ended = Wards(layout.wards).end_all()
+    if ended:
+        log.warning("%d processes of a server that was killed were still there and have been ended", ended)
     return Server(settings, layout)
 
 

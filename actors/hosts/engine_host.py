@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.runtimes.wards import Wards
 
 LOOK_INTERVAL = 0.25
 """Seconds between two looks at the process: whether it is stopped, silent or too big."""
@@ -105,6 +106,7 @@ class EngineHost(AsyncActor):
         *,
         template: Address | None = "template",
         sandbox: Address | None = "sandbox",
+        wards: Wards | None = None,
         silence_limit: float = SILENCE_LIMIT,
         memory_limit: int = MEMORY_LIMIT,
     ) -> None:
@@ -113,6 +115,7 @@ class EngineHost(AsyncActor):
         self._log = log
         self._template = template
         self._sandbox = sandbox
+        self._wards = wards
         self._silence_limit = silence_limit
         self._memory_limit = memory_limit
         self._process: ChildProcess | None = None
@@ -150,7 +153,9 @@ class EngineHost(AsyncActor):
     async def _live(self) -> None:
         job = Job(HOST_ENTRY, self._folder, self._log, environment=await self._environment())
         launcher = Launcher(self.system, self._template)
-        self._port, self._process = port, process = await launcher.host(job, self._hear)
+        self._port, self._process = port, process = await launcher.host(
+            job, self._hear, None if self._wards is None else self._wards.note
+        )
         self._up.set()
         silence = HostSilence(port, OwnTime(process.pid, self.clock, look=LOOK_INTERVAL), self._silence_limit)
         looks = 0
