@@ -35,6 +35,10 @@ WEAK = frozenset({"", "admin", "password", "a"})
 """Passwords that everybody knows; the released server's defaults are among them."""
 
 
+FIRST_NOTE_RETRY, LAST_NOTE_RETRY = 1.0, 30.0
+"""Seconds until the record of the running server is tried again on a full disk, doubling from the first to the last."""
+
+
 class AlreadyRunning(Exception):
     """Another server uses the same folder."""
 
@@ -123,7 +127,7 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
             f"HOST, PORT: can't listen on {settings.host}:{settings.port}: {_reason(error)}"
         ) from error
     host, port = sockets[0].getsockname()[:2]
-    note_server(layout, host, port)
+    noting = asyncio.ensure_future(keep_note(layout, host, port))
     if greeting is not None:
         print(greeting.replace("{url}", url_of(host, port)), flush=True)
     log.info("serving on %s, data in %s", url_of(host, port), layout.home)
@@ -136,6 +140,7 @@ async def run_until_stopped(settings: Settings, layout: Layout, greeting: str | 
         log.info("stopping; bots go on, and are found again at the next start")
         code = await server.close()
     finally:
+        noting.cancel()
         layout.server_record.unlink(missing_ok=True)
     log.info("stopped")
     return code
@@ -153,9 +158,27 @@ def stop_signals() -> asyncio.Event:
 
 def build(settings: Settings, layout: Layout) -> Server:
     """Everything behind the door, not started yet. What it imports takes longer than the first answer may."""
+    from aviary.actors.runtimes.wards import Wards
     from aviary.commands.server import Server
 
+    # Nobody else uses the folder: who still lives of those belongs to a server that was killed.
+    ended = Wards(layout.wards).end_all()
+    if ended:
+        log.warning("%d processes of a server that was killed were still there and have been ended", ended)
     return Server(settings, layout)
+
+
+async def keep_note(layout: Layout, host: str, port: int) -> None:
+    """Note the server down as soon as the disk takes it: without that note the other verbs do not find it."""
+    delay = FIRST_NOTE_RETRY
+    while True:
+        try:
+            return note_server(layout, host, port)
+        except OSError as error:
+            told = f"{layout.server_record} can't be written, so that other verbs don't find this server yet"
+            log.warning("%s: %s", told, _reason(error))
+        await asyncio.sleep(delay)
+        delay = min(LAST_NOTE_RETRY, 2.0 * delay)
 
 
 def note_server(layout: Layout, host: str, port: int) -> None:

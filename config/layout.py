@@ -39,6 +39,11 @@ class Layout:
         return self.home / "run"
 
     @property
+    def wards(self) -> Path:
+        """Notes about processes that are to end with the server."""
+        return self.run / "wards"
+
+    @property
     def server_record(self) -> Path:
         """Where the running server notes its process and address."""
         return self.run / "server.json"

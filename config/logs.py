@@ -33,7 +33,12 @@ def set_up_logging(level: str, folder: Path) -> None:
     line = Redacted("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     screen = logging.StreamHandler()
     file = logging.handlers.RotatingFileHandler(
-        folder / "server.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+        folder / "server.log",
+        maxBytes=FILE_BYTES,
+        backupCount=FILES_KEPT,
+        encoding="utf-8",
+        # Opened by the first line for which there is room.
+        delay=True,
     )
     root = logging.getLogger()
     root.handlers.clear()

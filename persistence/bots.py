@@ -5,7 +5,7 @@ from typing import Any, Literal
 import orjson
 import peewee
 from aviary.persistence.tables import BotRow, BotRunRow, PerformanceRow, Query
-from aviary.persistence.values import LARGEST_NUMBER, Record
+from aviary.persistence.values import LARGEST_NUMBER, Record, read, read_json
 
 type Desired = Literal["running", "stopped", "archived"]
 
@@ -184,11 +184,14 @@ class Bots:
             query = query.where(PerformanceRow.at < until)
         query = query.order_by(PerformanceRow.at.desc(), PerformanceRow.id.desc()).limit(limit)
         return tuple(
-            Performance(
-                bot_name=row.bot_name,
-                controller_id=row.controller_id,
-                at=row.at,
-                performance=orjson.loads(row.performance),
+            read(
+                Performance,
+                {
+                    "bot_name": row.bot_name,
+                    "controller_id": row.controller_id,
+                    "at": row.at,
+                    "performance": read_json(row.performance),
+                },
             )
             for row in query.bind(self._database)
         )
@@ -199,21 +202,24 @@ class Bots:
 
     def _bots(self, query: Query) -> tuple[Bot, ...]:
         return tuple(
-            Bot(
-                name=row.name,
-                desired=row.desired,
-                runtime=row.runtime,
-                spec=orjson.loads(row.spec),
-                process=None if row.process is None else orjson.loads(row.process),
-                created_at=row.created_at,
-                updated_at=row.updated_at,
+            read(
+                Bot,
+                {
+                    "name": row.name,
+                    "desired": row.desired,
+                    "runtime": row.runtime,
+                    "spec": read_json(row.spec),
+                    "process": None if row.process is None else read_json(row.process),
+                    "created_at": row.created_at,
+                    "updated_at": row.updated_at,
+                },
             )
             for row in query.bind(self._database)
         )
 
     def _runs(self, query: Query) -> tuple[BotRun, ...]:
         return tuple(
-            BotRun(**{name: getattr(row, name) for name in BotRun.model_fields})
+            read(BotRun, {name: getattr(row, name) for name in BotRun.model_fields})
             for row in query.bind(self._database)
         )
 

@@ -1,5 +1,6 @@
 """Opening the database: SQLite under the home folder, or PostgreSQL by its address."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import peewee
+from aviary.persistence.values import UnreadableRow
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a SQLite connection waits for another one's lock."""
@@ -33,6 +35,12 @@ PASSING_TROUBLE = frozenset(
     }
 )
 """SQLite's primary result codes that speak of the surroundings, not of the statement."""
+
+MISSING = re.compile(
+    r"(?:no such table: |relation \")"
+    r"(?:orders|fills|bots|bot_runs|controller_performance|journal|migrations)\b"
+)
+"""How both databases say that a table of ours is not there: there is no code that tells it from any wrong statement."""
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """SQLite's primary result codes that speak of the file itself."""
@@ -136,6 +144,8 @@ def reachable(database: peewee.Database) -> Iterator[None]:
         if database.is_closed():
             database.connect()
         yield
+    except UnreadableRow as error:
+        raise DamagedDatabase(f"a row can't be read: {error}") from error
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.DatabaseError) as error:
         trouble = _trouble(database, error)
         if trouble is None:
@@ -147,6 +157,8 @@ def reachable(database: peewee.Database) -> Iterator[None]:
 
 def _trouble(database: peewee.Database, error: BaseException) -> DatabaseUnavailable | DamagedDatabase | None:
     words = str(error).partition("\n")[0] or type(error).__name__
+    if MISSING.match(words):
+        return DatabaseUnavailable(f"it is not set up ({words})")
     if not isinstance(database, peewee.SqliteDatabase):
         passes = isinstance(error, peewee.OperationalError | peewee.InterfaceError)
         return DatabaseUnavailable(words) if passes else None

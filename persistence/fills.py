@@ -7,7 +7,7 @@ import peewee
 from aviary.persistence.orders import Order, Orders
 from aviary.persistence.paging import newest_first
 from aviary.persistence.tables import FillRow, Query
-from aviary.persistence.values import Page, Record
+from aviary.persistence.values import Page, Record, read
 
 
 class Fill(Record):
@@ -108,4 +108,4 @@ class Fills:
 
 
 def _value(row: Query) -> Fill:
-    return Fill(**{name: getattr(row, name) for name in Fill.model_fields})
+    return read(Fill, {name: getattr(row, name) for name in Fill.model_fields})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import peewee
 from aviary.persistence.tables import JournalRow, Query, clean
-from aviary.persistence.values import Page, Record, number_of
+from aviary.persistence.values import Page, Record, number_of, read
 
 KEPT = 200_000
 """Entries that are kept; older ones are forgotten."""
@@ -99,4 +99,4 @@ class Journal:
 
 def _value(row: Query) -> Entry:
     columns = {name: getattr(row, name) for name in Entry.model_fields if name != "id"}
-    return Entry(id=row.event_id, **columns)
+    return read(Entry, {"id": row.event_id, **columns})

@@ -8,7 +8,7 @@ import peewee
 from aviary.persistence.order_states import LIVE, OrderState, may_follow
 from aviary.persistence.paging import newest_first
 from aviary.persistence.tables import FillRow, OrderRow, Query
-from aviary.persistence.values import Page, Record
+from aviary.persistence.values import Page, Record, read
 
 
 class Order(Record):
@@ -236,4 +236,4 @@ def _is(account: str, connector: str, client_order_id: str) -> tuple[Query, ...]
 
 
 def _value(row: Query) -> Order:
-    return Order(**{name: getattr(row, name) for name in Order.model_fields})
+    return read(Order, {name: getattr(row, name) for name in Order.model_fields})

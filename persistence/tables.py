@@ -7,6 +7,7 @@ tables themselves, with their keys and indexes, are made by the changes in `sche
 from decimal import Decimal
 from typing import Any
 
+from aviary.persistence.values import UnreadableRow
 from peewee import AutoField, BooleanField, FloatField, IntegerField, Model, TextField
 
 
@@ -31,8 +32,11 @@ class DecimalTextField(TextField):
         return None if value is None else str(value)
 
     def python_value(self, value: str | None) -> Decimal | None:
-        """The decimal of a text."""
-        return None if value is None else Decimal(value)
+        """The decimal of a text. Raises `UnreadableRow`."""
+        try:
+            return None if value is None else Decimal(value)
+        except (ArithmeticError, TypeError, ValueError):
+            raise UnreadableRow(f"{self.name}: not a decimal") from None
 
 
 class Row(Model):

@@ -1,8 +1,10 @@
 """What every value that leaves this package shares."""
 
 import math
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 LARGEST_NUMBER = 2**63 - 1
 """The largest number that a database can be asked about."""
@@ -12,6 +14,27 @@ class Record(BaseModel):
     """Frozen, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UnreadableRow(Exception):
+    """What a row holds can't have been written by us: the file was damaged, or changed by somebody else."""
+
+
+def read[R: Record](kind: type[R], columns: dict[str, Any]) -> R:
+    """A value from a row's columns. Raises `UnreadableRow`."""
+    try:
+        return kind(**columns)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        raise UnreadableRow(f"{kind.__name__}, {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+
+
+def read_json(text: str) -> Any:
+    """What a column keeps as JSON. Raises `UnreadableRow`."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableRow(f"not JSON: {error}") from None
 
 
 class Page[Item](Record):

@@ -26,6 +26,7 @@ from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.messages.sandbox import GetSandbox
 from aviary.actors.messaging.broker import Broker
 from aviary.actors.runtimes.process import ProcessRuntime
+from aviary.actors.runtimes.wards import Wards
 from aviary.actors.strategies.files import StrategyFiles
 from aviary.actors.strategies.library import StrategyLibrary
 from aviary.supervisors.branches.accounts import SupervisedAccounts
@@ -65,6 +66,7 @@ class ActorFactory:
         self._files = StrategyFiles(settings.bots)
         self._folders = BotFolders(settings.bots)
         self._store = BotStore()
+        self._wards = Wards(layout.wards)
         self._runtime = ProcessRuntime(self._launch, settings.config_password, system.clock)
 
     def database(self) -> Database:
@@ -104,7 +106,7 @@ class ActorFactory:
 
     def template(self) -> TemplateKeeper:
         """The template's keeper."""
-        return TemplateKeeper(self._layout.run / "template", self._layout.logs / "template.log")
+        return TemplateKeeper(self._layout.run / "template", self._layout.logs / "template.log", self._wards)
 
     def host(self, name: str) -> EngineHost:
         """The keeper of an engine host, with a folder and a log of its own."""
@@ -113,6 +115,7 @@ class ActorFactory:
             self._layout.logs / f"host-{name}.log",
             template=self._template,
             sandbox=self._sandbox,
+            wards=self._wards,
         )
 
     def feed_registry(self) -> FeedRegistry:
@@ -142,7 +145,7 @@ class ActorFactory:
 
     def strategy_library(self) -> StrategyLibrary:
         """The keeper of controllers, scripts and their configurations."""
-        return StrategyLibrary(self._settings.bots, self._launch)
+        return StrategyLibrary(self._settings.bots, self._launch_ward)
 
     def bot_registry(self) -> BotRegistry:
         """The registry of all bots."""
@@ -166,3 +169,13 @@ class ActorFactory:
             info = await self._system.ask(self._sandbox, GetSandbox(), timeout=SANDBOX_PATIENCE)
             job = replace(job, environment={**job.environment, "AVIARY_SANDBOX_URL": info.url})
         return await self._launcher.process(job, on_spawn)
+
+    async def _launch_ward(self, job: Job, on_spawn: OnSpawn | None = None) -> ChildProcess:
+        """Launch what is not to outlive the server."""
+
+        async def note(process: ChildProcess) -> None:
+            await self._wards.note(process)
+            if on_spawn is not None:
+                await on_spawn(process)
+
+        return await self._launch(job, note)

@@ -7,12 +7,14 @@ import contextlib
 import re
 import shutil
 import string
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal
 from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.keeping.records import Records
+from aviary.actors.keeping.until_done import UntilDone
 from aviary.actors.messages.accounts import (
     ACCOUNT_NAME,
     AddCredential,
@@ -49,8 +51,9 @@ ENCRYPT_TIMEOUT = 20.0
 READY_PATIENCE = 5.0
 """Seconds that the answer to a new credential waits for its connector, so that the next request can use it."""
 
-BRING_UP_RETRY = 2.0
-"""Seconds until the next try of what did not start."""
+BRING_UP_PERIOD = 10.0
+"""Seconds between two looks whether everything runs for which there are keys: whoever restarts an account's supervisor
+ends its connectors."""
 
 PASTED = string.whitespace + "\u00a0\u2000\u2001\u2002\u2003\u2009\u200a\u200b\u2028\u2029\u202f\u2060\u3000\ufeff"
 """What is pasted along with keys: white space of all kinds, and marks without a width."""
@@ -95,7 +98,8 @@ class AccountRegistry(AsyncActor):
     async def prepare(self) -> None:
         """Make sure of the first account; bring everything up later, one account not waiting for another."""
         (self._credentials / MASTER / "connectors").mkdir(parents=True, exist_ok=True)
-        self.schedule(0.0, BringUp())
+        self._unfinished = UntilDone(self)
+        self.every(BRING_UP_PERIOD, BringUp(), first=0.0)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -260,19 +264,19 @@ class AccountRegistry(AsyncActor):
 
     def _bring_up(self) -> None:
         for account in self._accounts():
-            self.spawn(self._bring_up_account(account), f"start {account}")
+            addresses = (f"accounts/{account}", *(_connector_address(account, c) for c in self._connectors(account)))
+            if any(self.system.cell(address) is None for address in addresses):
+                self._unfinished.begin(account, partial(self._bring_up_account, account))
 
     async def _bring_up_account(self, account: str) -> None:
-        while (self._credentials / account).is_dir():
-            try:
-                async with self._alone(account):
-                    await self._branch.start_account(account)
-                    for connector in self._connectors(account):
-                        await self._branch.start_connector(account, connector)
-            except (Refusal, ActorCrashed):
-                await asyncio.sleep(BRING_UP_RETRY)
-            else:
-                return
+        async with self._alone(account):
+            if (self._credentials / account).is_dir():
+                await self._branch.start_account(account)
+                starts = (self._branch.start_connector(account, one) for one in self._connectors(account))
+                # None of them waits for another one; the first trouble is told when all were tried.
+                outcomes = await asyncio.gather(*starts, return_exceptions=True)
+                for trouble in filter(None, outcomes):
+                    raise trouble
 
     def _alone(self, account: str) -> asyncio.Lock:
         return self._locks.setdefault(account, asyncio.Lock())

@@ -41,7 +41,7 @@ class KnownBots:
             raise NotFound(f"Bot '{name}' not found")
         return bot
 
-    async def change(self, name: str, **changes: Any) -> None:
-        """Change fields of the bot's record."""
+    async def change(self, name: str, **changes: Any) -> Bot | None:
+        """Change fields of the bot's record; what it is then, `None` if there is none."""
         at = self.actor.clock.now()
-        await self.records.write(lambda r: r.bots.change(name, at=at, **changes))
+        return await self.records.write(lambda r: r.bots.change(name, at=at, **changes))

@@ -6,11 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.bots.aftermath import Aftermath
+from aviary.actors.bots.alarms import BotAlarms
 from aviary.actors.bots.folder import take_next_configs
 from aviary.actors.bots.logs import BotLogs
 from aviary.actors.bots.traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
+from aviary.actors.core.port_patience import OwnTime
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 from aviary.actors.messages.bots import (
     AskBot,
@@ -61,12 +64,12 @@ RECENT = 30.0
 
 
 class BotDied(Exception):
-    """The bot's process ended and nobody had asked it to."""
+    """The bot's process ended and nobody had asked it to, or there is nothing to start it from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a bot may be silent; in seconds."""
+    """How long a bot may be silent; in seconds that it had for itself (see `OwnTime`)."""
 
     silence: float = 30.0
     """Without a heartbeat; six are missed then."""
@@ -74,6 +77,8 @@ class Patience:
     """Without a first word: twenty cold starts at once on two cores stay below."""
     pulse: float = 1.0
     """Between two looks."""
+    busy: float = 4.0
+    """How many times as long by the clock, if it gets little of a processor."""
     recovery: float = 60.0
     """Of running without trouble, after which what was is forgotten."""
 
@@ -111,19 +116,23 @@ class BotActor(AsyncActor):
         self._winding_down: asyncio.Task[None] | None = None
         self._wound_down = asyncio.Event()
         self._killed_because = ""
-        self._orders_left: int | None = None
-        self._positions_left: tuple[dict[str, str], ...] | None = None
+        self._alarms = BotAlarms(self.system.alarms, self._name)
+        self._aftermath = Aftermath(self, self._alarms, self._settle, self._keep_what_is_left)
         self._performance: dict[str, Any] = {}
         self._performance_kept_at = 0.0
         self._logs = BotLogs(KEPT_LOGS)
         self._logs.restore(self._traces.failure().get("errors", ()))
         self._heard = False
         self._heard_at = self._running_since = self.clock.monotonic()
+        self._remember(self._traces.report())
         adopted = stored.process is not None and self._adopt(stored.process)
         if self._wanted != "running":
             if stored.process is not None:
                 # Stopped while it was dead, or while the server was: something may be left on its exchanges.
                 self._begin_wind_down(skip_cancellation=stored.skip_cancellation)
+            else:
+                self._reason = stored.last_stop.get("reason", "")
+                self._aftermath.remember(stored.last_stop, orders_stay=stored.skip_cancellation)
         elif adopted:
             # Whether it really lives is shown by its next heartbeat.
             self._take_up(self._traces.report())
@@ -158,6 +167,14 @@ class BotActor(AsyncActor):
         self._watch(process, mark)
         return True
 
+    def _remember(self, report: dict[str, Any]) -> None:
+        """Tell again what is true of the bot although a server, or a life of its own, has ended since."""
+        if report.get("exposure"):
+            self._alarms.raise_("exposure", f": {report['exposure']}")
+        cell = self.system.cell(self.address)
+        if cell is not None and cell.attempt >= MANY_DEATHS:
+            self._alarms.raise_("bot", f" has died {cell.attempt} times in a row: {cell.last_failure}")
+
     def _take_up(self, report: dict[str, Any]) -> None:
         if report.get("trouble"):
             self._degraded(report["trouble"])
@@ -173,6 +190,9 @@ class BotActor(AsyncActor):
         self._starting = self.spawn(self._start(), "start")
 
     async def _start(self) -> None:
+        if not await asyncio.to_thread(self._folder.is_dir):
+            # A disk that is not mounted yet: a process would begin a bot of its own there, and fail for good.
+            raise BotDied(f"its folder is not there: {self._folder}")
         broker: BrokerInfo = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
         self._heard = False
         self._heard_at = self.clock.monotonic()
@@ -188,6 +208,7 @@ class BotActor(AsyncActor):
 
     def _watch(self, process: Running, mark: ProcessMark) -> None:
         self._process, self._mark = process, mark
+        self._own_time = OwnTime(process.pid, self.clock, look=self._patience.pulse)
         self.spawn(self._until_it_ends(process), "watch")
 
     async def _until_it_ends(self, process: Running) -> None:
@@ -204,19 +225,16 @@ class BotActor(AsyncActor):
         cell = self.system.cell(self.address)
         deaths = 1 if cell is None else cell.attempt + 1
         if deaths >= MANY_DEATHS:
-            self.system.alarms.raise_(self._alarm, f"bot {self._name} has died {deaths} times in a row: {why}")
+            self._alarms.raise_("bot", f" has died {deaths} times in a row: {why}")
         raise BotDied(why)
-
-    @property
-    def _alarm(self) -> str:
-        return f"bot/{self._name}"
 
     def _fail(self, why: str) -> None:
         """Give up: it can't start, and nothing that time does will help. Somebody has to."""
         self._state, self._reason = "failed", why
         self._logs.restore(self._traces.failure().get("errors", ()))
         self.degrade(why)
-        self.system.alarms.raise_(self._alarm, f"bot {self._name} can't start, and is not tried any more: {why}")
+        self._alarms.raise_("bot", f" can't start, and is not tried any more: {why}")
+        self._aftermath.remember({"orders_left": _count(self._traces.failure().get("left"))}, orders_stay=False)
 
     # Listening
 
@@ -253,7 +271,7 @@ class BotActor(AsyncActor):
             self._state, self._reason = "settling", text
             self.degrade(text)
         elif kind == "alarm":
-            self.system.alarms.raise_(f"exposure/{self._name}", f"bot {self._name}: {text}")
+            self._alarms.raise_("exposure", f": {text}")
         elif kind == "stopped":
             self._wound_down.set()
             if self._winding_down is None:
@@ -262,7 +280,9 @@ class BotActor(AsyncActor):
 
     def _runs(self) -> None:
         if self._state == "degraded":
-            self.system.alarms.clear(self._alarm)
+            self._alarms.clear("bot")
+        # What an earlier life left was settled before.
+        self._alarms.clear("orders-left", "positions-left")
         self._state, self._reason = "running", ""
         self._running_since = self.clock.monotonic()
         self.recover()
@@ -270,7 +290,7 @@ class BotActor(AsyncActor):
     def _degraded(self, why: str) -> None:
         self._state, self._reason = "degraded", why
         self.degrade(why)
-        self.system.alarms.raise_(self._alarm, f"bot {self._name} runs and does not trade: {why}")
+        self._alarms.raise_("bot", f" runs and does not trade: {why}")
 
     def _keep_performance(self, payload: dict[str, Any]) -> Any:
         now = self.clock.now()
@@ -298,14 +318,17 @@ class BotActor(AsyncActor):
             return
         now = self.clock.monotonic()
         if self._state == "running" and now - self._running_since >= self._patience.recovery:
-            self.system.alarms.clear(self._alarm)
+            self._alarms.clear("bot")
         limit = (
             self._patience.silence
             if self._heard or self._state in {"running", "degraded"}
             else self._patience.boot
         )
         silent = now - self._heard_at
-        if silent <= limit:
+        if self._own_time.began < self._heard_at:
+            self._own_time.begin()
+        own = self._own_time.add()
+        if own <= limit and silent <= limit * self._patience.busy:
             return
         try:
             link = await self.ask(LINK, GetLink(), timeout=COMMAND_TIMEOUT)
@@ -321,9 +344,8 @@ class BotActor(AsyncActor):
     async def _run(self) -> BotStatus:
         await self._want("running")
         if self._state in {"stopped", "failed"}:
-            self._orders_left = self._positions_left = None
-            for kind in ("exposure", "positions-left"):
-                self.system.alarms.clear(f"{kind}/{self._name}")
+            await self._aftermath.end()
+            self._aftermath.forget()
             await asyncio.to_thread(take_next_configs, self._folder)
             await asyncio.to_thread(self._traces.forget)
             self._begin_start()
@@ -360,6 +382,7 @@ class BotActor(AsyncActor):
 
     async def _wind_down(self, *, skip_cancellation: bool) -> None:
         """Ask over MQTT, then by SIGTERM, then kill; then settle what a killed bot left."""
+        await self._aftermath.end()
         if self._starting is not None and not self._starting.done():
             # A process in the middle of its birth has done nothing yet, and ends.
             self._starting.cancel()
@@ -380,42 +403,20 @@ class BotActor(AsyncActor):
         ended_well = report.get("stage") == "stopped" and (clean or report.get("left") is not None)
         if not ended_well and not skip_cancellation:
             report = await self._settle()
-        left = report.get("left")
-        self._orders_left = None if left is None or skip_cancellation else len(left)
-        self._positions_left = None if report.get("positions") is None else tuple(report["positions"])
-        self._tell_what_is_left(skip_cancellation=skip_cancellation)
+        words = self._aftermath.take(report, orders_stay=skip_cancellation)
+        self._reason = "; ".join(filter(None, (self._reason, words)))
         self._process = self._mark = None
         await self._store.save_process(self, self._name, None)
         await self._store.note_stop(self, self._name, self._status())
-        self.system.alarms.clear(self._alarm)
+        self._alarms.clear("bot")
         self.recover()
         self._state, self._winding_down = "stopped", None
         self._wound_down.clear()
         if self._wanted == "running":
             self._begin_start()
 
-    def _tell_what_is_left(self, *, skip_cancellation: bool) -> None:
-        self._tell_positions_left()
-        alarm = f"orders-left/{self._name}"
-        if self._orders_left == 0 or skip_cancellation:
-            self.system.alarms.clear(alarm)
-            return
-        count = "an unknown number of" if self._orders_left is None else str(self._orders_left)
-        self.system.alarms.raise_(alarm, f"bot {self._name} has stopped with {count} orders open on its exchanges")
-
-    def _tell_positions_left(self) -> None:
-        alarm = f"positions-left/{self._name}"
-        if not self._positions_left:
-            self.system.alarms.clear(alarm)
-            return
-        left = ", ".join(
-            f"{one['amount']} {one['trading_pair']} {one['side'].lower()} on {one['connector_name']}"
-            f" ({one['controller_id']})"
-            for one in self._positions_left
-        )
-        words = f"positions are left without an exit: {left}"
-        self._reason = f"{self._reason}; {words}" if self._reason else words
-        self.system.alarms.raise_(alarm, f"bot {self._name} has stopped and {words}")
+    async def _keep_what_is_left(self) -> None:
+        await self._store.note_left(self, self._name, self._status())
 
     async def _stop_over_mqtt(self, *, skip_cancellation: bool) -> bool:
         data = {"skip_order_cancellation": skip_cancellation, "async_backend": True}
@@ -429,6 +430,8 @@ class BotActor(AsyncActor):
         return True
 
     async def _settle(self) -> dict[str, Any]:
+        if not await asyncio.to_thread(self._folder.is_dir):
+            return {}
         try:
             broker = await self.ask(BROKER, GetBroker(), timeout=BROKER_TIMEOUT)
         except (Refusal, ActorCrashed):
@@ -438,6 +441,8 @@ class BotActor(AsyncActor):
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 await process.exited()
         except TimeoutError:
+            pass
+        finally:
             process.kill()
         report = self._traces.report()
         return report if report.get("pid") == process.pid else {}
@@ -460,6 +465,10 @@ class BotActor(AsyncActor):
             restarts=0 if cell is None else cell.restarts,
             started_at=None if self._mark is None else self._mark.started_at,
             quoting_after=report.get("reached", {}).get("quoting"),
-            orders_left=self._orders_left,
-            positions_left=self._positions_left,
+            orders_left=self._aftermath.orders_left,
+            positions_left=self._aftermath.positions_left,
         )
+
+
+def _count(left: list[str] | None) -> int | None:
+    return None if left is None else len(left)

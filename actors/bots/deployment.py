@@ -183,12 +183,16 @@ class Deployments:
     def _check_account(self, spec: dict[str, Any]) -> None:
         needed_credentials(self._folders.account(spec["account"]), spec)
 
-    async def finish(self, bot: Bot) -> None:
-        """Make the folder and start the actor; whatever was done of it before is not done twice."""
+    async def finish(self, bot: Bot, *, patient: bool = False) -> None:
+        """Make the folder and start the actor; whatever was done of it before is not done twice.
+
+        A deployment that can't be made is undone; if it is `patient`, only for a reason that time does not heal.
+        """
         try:
             await asyncio.to_thread(self._folders.make, bot.name, bot.spec)
         except (Refusal, OSError) as error:
-            await self._give_up(bot.name, str(error))
+            if not (patient and isinstance(error, Unavailable | OSError)):
+                await self._give_up(bot.name, str(error))
             raise
         await self._bots.change(bot.name, spec={**bot.spec, "step": "made"})
         await self._branch.start_bot(bot.name)

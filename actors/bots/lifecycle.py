@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.bots.alarms import BotAlarms
 from aviary.actors.bots.folder import take_next_configs
 from aviary.actors.bots.traces import BotTraces
-from aviary.actors.core.refusal import Invalid, Refusal
+from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.bots import BotStatus, HaltBot, RunBot, StartBot, StopAndArchiveBot, StopBot
+from aviary.actors.messages.broker import ForgetBot
 
 if TYPE_CHECKING:
     from aviary.actors.bots.access import KnownBots
     from aviary.actors.bots.branch import BotBranch
     from aviary.actors.bots.folder import BotFolders
+    from aviary.actors.bots.store import Bot
+    from aviary.actors.keeping.until_done import UntilDone
     from aviary.persistence.repositories import Repositories
+
+LINK = "broker/link"
 
 RUN_TIMEOUT = 9.0
 """Seconds for a bot's actor to begin a start."""
@@ -26,10 +33,13 @@ STOP_TIMEOUT = 150.0
 class BotLifecycle:
     """Starts and stops bots, and archives what stopped ones leave."""
 
-    def __init__(self, bots: KnownBots, branch: BotBranch, folders: BotFolders) -> None:
+    def __init__(
+        self, bots: KnownBots, branch: BotBranch, folders: BotFolders, unfinished: UntilDone
+    ) -> None:
         self._bots = bots
         self._branch = branch
         self._folders = folders
+        self._unfinished = unfinished
 
     async def start(self, message: StartBot) -> dict[str, Any]:
         """Start a bot that was stopped."""
@@ -97,8 +107,9 @@ class BotLifecycle:
         async with self._bots.lock(name):
             bot = await self._bots.must_exist(name)
             spec = {**bot.spec, "step": "archive", "skip_order_cancellation": message.skip_order_cancellation}
-            await self._bots.change(name, desired="stopped", spec=spec)
-        self._bots.actor.spawn(self.archive(name, skip=message.skip_order_cancellation), f"archive {name}")
+            archived = await self._bots.change(name, desired="stopped", spec=spec)
+        if archived is not None:
+            self.begin_archive(archived)
         return {
             "status": "success",
             "message": f"Stop and archive process started for bot {name}",
@@ -113,16 +124,18 @@ class BotLifecycle:
             },
         }
 
-    async def archive(self, name: str, *, skip: bool) -> None:
-        """Stop, copy, remove; an alarm if that can't be done, and the next start of the server tries again."""
-        try:
-            await self._halt(name, skip=skip, wait=True)
-            async with self._bots.lock(name):
-                await asyncio.to_thread(self._folders.archive, name)
-        except (Refusal, OSError) as error:
-            # Nothing is lost: the bot keeps its folder, and the next start of the server tries again.
-            self._bots.actor.system.alarms.raise_(f"archive/{name}", f"bot {name} could not be archived: {error}")
+    def begin_archive(self, bot: Bot) -> None:
+        """Go on, or begin, to archive a bot for which that is written down; it is tried until it is done."""
+        skip = bool(bot.spec.get("skip_order_cancellation"))
+        self._unfinished.begin(f"the archive of {bot.name}", partial(self._archive, bot.name, skip=skip))
+
+    async def _archive(self, name: str, *, skip: bool) -> None:
+        """Stop, copy, remove. Until the copy is whole the bot keeps its folder."""
+        if await self._bots.is_unknown(name):
             return
+        await self._halt(name, skip=skip, wait=True)
+        async with self._bots.lock(name):
+            await asyncio.to_thread(self._folders.archive, name)
         await self._branch.remove_bot(name)
         await asyncio.to_thread(self._folders.remove, name)
 
@@ -133,5 +146,5 @@ class BotLifecycle:
             r.bots.remove(name)
 
         await self._bots.records.write(work)
-        for kind in ("archive", "bot", "exposure", "positions-left"):
-            self._bots.actor.system.alarms.clear(f"{kind}/{name}")
+        BotAlarms(self._bots.actor.system.alarms, name).clear()
+        self._bots.actor.tell(LINK, ForgetBot(bot=name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.bots import runs
@@ -12,7 +13,7 @@ from aviary.actors.bots.deployment import Deployments
 from aviary.actors.bots.lifecycle import BotLifecycle
 from aviary.actors.bots.views import BotViews
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import ActorCrashed, Refusal
+from aviary.actors.keeping.until_done import UntilDone
 from aviary.actors.messages.bots import (
     BringUp,
     DeleteRun,
@@ -39,14 +40,13 @@ from aviary.actors.messages.bots import (
 if TYPE_CHECKING:
     from aviary.actors.bots.branch import BotBranch
     from aviary.actors.bots.folder import BotFolders
-    from aviary.actors.bots.store import Bot
     from aviary.actors.strategies.files import StrategyFiles
 
 BRING_UP_TIMEOUT = 60.0
-"""Seconds for one bot at the server's start."""
+"""Seconds for one try to bring a bot up."""
 
-BRING_UP_RETRY = 2.0
-"""Seconds until the database is asked again which bots there are."""
+BRING_UP_PERIOD = 10.0
+"""Seconds between two looks whether every bot has its actor: whoever restarts their supervisor ends them all."""
 
 
 class BotRegistry(AsyncActor):
@@ -64,10 +64,11 @@ class BotRegistry(AsyncActor):
         """Only begin: bots come up beside everything else."""
         self._bots = bots = KnownBots(self)
         self._deployments = Deployments(bots, self._branch, self._folders, self._strategies)
-        self._stopping = BotLifecycle(bots, self._branch, self._folders)
-        self._views = BotViews(bots, self._folders)
+        self._unfinished = UntilDone(self)
+        self._stopping = BotLifecycle(bots, self._branch, self._folders, self._unfinished)
+        self._views = BotViews(bots, self._folders, self._unfinished)
         self._configs = BotConfigs(bots, self._folders, self._strategies)
-        self.schedule(0.0, BringUp())
+        self.every(BRING_UP_PERIOD, BringUp(), first=0.0)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -111,33 +112,25 @@ class BotRegistry(AsyncActor):
             case DeleteRun(bot_run_id=number):
                 return self.defer(self._bots.records.write(lambda r: runs.delete_run(r, number)))
             case BringUp():
-                return self.defer(self._bring_up())
+                return self._unfinished.begin("the list of bots", self._bring_up)
             case _:
                 return super().receive(message)
 
     async def _bring_up(self) -> None:
-        try:
-            bots = await self._bots.records.read(lambda r: r.bots.list())
-        except (Refusal, ActorCrashed) as trouble:
-            self.degrade(f"its bots are not known yet: {trouble}")
-            self.schedule(BRING_UP_RETRY, BringUp())
-            return
-        self.recover()
-        await asyncio.gather(*(self._bring_up_one(bot) for bot in bots))
+        for bot in await self._bots.records.read(lambda r: r.bots.list()):
+            if self.system.cell(f"bots/{bot.name}") is None:
+                self._unfinished.begin(bot.name, partial(self._bring_up_one, bot.name))
+            elif bot.spec.get("step") == "archive":
+                self._stopping.begin_archive(bot)
 
-    async def _bring_up_one(self, bot: Bot) -> None:
-        alarm = f"bot/{bot.name}"
-        self.system.alarms.clear(alarm)
-        try:
-            await asyncio.to_thread(self._folders.own_code, bot.name)
-            async with asyncio.timeout(BRING_UP_TIMEOUT), self._bots.lock(bot.name):
-                if bot.spec.get("step") == "make":
-                    await self._deployments.finish(bot)
-                else:
-                    await self._branch.start_bot(bot.name)
-        except (Refusal, OSError) as error:
-            self.system.alarms.raise_(alarm, f"bot {bot.name} did not come up: {error}")
-            return
-        if bot.spec.get("step") == "archive":
-            skip = bool(bot.spec.get("skip_order_cancellation"))
-            self.spawn(self._stopping.archive(bot.name, skip=skip), f"archive {bot.name}")
+    async def _bring_up_one(self, name: str) -> None:
+        async with asyncio.timeout(BRING_UP_TIMEOUT), self._bots.lock(name):
+            # It may have come and gone since the list was made.
+            bot = await self._bots.records.read(lambda r: r.bots.get(name))
+            if bot is None or self.system.cell(f"bots/{name}") is not None:
+                return
+            await asyncio.to_thread(self._folders.own_code, name)
+            if bot.spec.get("step") == "make":
+                await self._deployments.finish(bot, patient=True)
+            else:
+                await self._branch.start_bot(name)

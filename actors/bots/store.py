@@ -9,6 +9,8 @@ from aviary.actors.core.message import Value
 from aviary.actors.keeping.records import Records
 from aviary.actors.runtimes import ProcessMark
 from aviary.persistence.bots import Bot, BotRun, Desired, Performance
+from aviary.persistence.values import read_json
+from pydantic import Field
 
 if TYPE_CHECKING:
     from aviary.actors.core.actor import AsyncActor
@@ -33,6 +35,8 @@ class StoredBot(Value):
     process: ProcessMark | None = None
     skip_cancellation: bool = False
     """The last stop that was asked for leaves the orders where they are."""
+    last_stop: dict[str, Any] = Field(default_factory=dict)
+    """How the last run ended, if it was stopped: see `final_status`."""
 
 
 class BotStore:
@@ -43,8 +47,8 @@ class BotStore:
 
     async def load(self, actor: AsyncActor, name: str) -> StoredBot | None:
         """One bot, `None` if there is none of this name."""
-        bot = await Records(actor).read(lambda r: r.bots.get(name))
-        return None if bot is None else stored(bot)
+        bot, run = await Records(actor).read(lambda r: (r.bots.get(name), r.bots.last_run(name)))
+        return None if bot is None else stored(bot, run)
 
     async def save_desired(self, actor: AsyncActor, name: str, desired: Desired) -> None:
         """Write down what a bot should do; done before it is told to."""
@@ -85,6 +89,18 @@ class BotStore:
 
         await Records(actor).write(work)
 
+    async def note_left(self, actor: AsyncActor, name: str, status: BotStatus) -> None:
+        """Keep what the last run has left by now."""
+
+        def work(r: Repositories) -> None:
+            run = r.bots.last_run(name)
+            last = {} if run is None else _last_stop(run)
+            if run is not None and last:
+                left = {"orders_left": status.orders_left, "positions_left": status.positions_left}
+                r.bots.change_run(run.id, final_status=orjson.dumps({**last, **left}).decode())
+
+        await Records(actor).write(work)
+
     async def note_failure(self, actor: AsyncActor, name: str, why: str) -> None:
         """Keep why a bot is not tried any more."""
 
@@ -107,8 +123,8 @@ class BotStore:
         await Records(actor).write(work)
 
 
-def stored(bot: Bot) -> StoredBot:
-    """A row of the database as actors see it."""
+def stored(bot: Bot, run: BotRun | None = None) -> StoredBot:
+    """A row of the database as actors see it, and the last run of the bot."""
     return StoredBot(
         name=bot.name,
         desired=bot.desired,
@@ -116,7 +132,16 @@ def stored(bot: Bot) -> StoredBot:
         account=bot.spec["account"],
         process=None if bot.process is None else ProcessMark.model_validate(bot.process),
         skip_cancellation=bool(bot.spec.get("skip_order_cancellation")),
+        last_stop={} if run is None else _last_stop(run),
     )
+
+
+def _last_stop(run: BotRun) -> dict[str, Any]:
+    """How a run ended; empty if it was not stopped."""
+    if run.run_status != "STOPPED" or run.final_status is None:
+        return {}
+    final = read_json(run.final_status)
+    return final if isinstance(final, dict) else {}
 
 
 def final_status(status: BotStatus) -> str:

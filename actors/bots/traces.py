@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,6 +15,9 @@ REASON_LINES = 6
 
 TRIES = 3
 """Starts that fail for a reason that time does not heal, until it is believed."""
+
+ERROR = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b(?::|$)")
+"""How the last line of a traceback begins."""
 
 LAST_BYTES = 4096
 """The end of a log that is read for them."""
@@ -59,6 +63,9 @@ class BotTraces:
             # Somebody else ended it: its own last words say nothing about that.
             return how
         lines = [line.strip() for line in reversed(self._last_lines()) if line.strip(" ^~")]
+        if code is None and not (lines and ERROR.match(lines[0])):
+            # How a process ended that an earlier server had started nobody is told, and what it did last is no reason.
+            return f"{how}; how is not known, since an earlier server or template had started it"
         # The last line says most: of a traceback it is the error.
         return f"{how}; its last words: {' < '.join(lines)}" if lines else how
 

@@ -15,6 +15,7 @@ from aviary.actors.messages.broker import GetLink
 if TYPE_CHECKING:
     from aviary.actors.bots.access import KnownBots
     from aviary.actors.bots.folder import BotFolders
+    from aviary.actors.keeping.until_done import UntilDone
 
 LINK = "broker/link"
 
@@ -25,9 +26,10 @@ STATUS_TIMEOUT = 3.0
 class BotViews:
     """Answers questions; changes nothing."""
 
-    def __init__(self, bots: KnownBots, folders: BotFolders) -> None:
+    def __init__(self, bots: KnownBots, folders: BotFolders, unfinished: UntilDone) -> None:
         self._bots = bots
         self._folders = folders
+        self._unfinished = unfinished
 
     async def all(self) -> dict[str, BotStatus]:
         """Every bot's status, by name."""
@@ -54,7 +56,7 @@ class BotViews:
             except Refusal as refusal:
                 return BotStatus(name=name, state="failed", reason=refusal.detail)
         if cell is None:
-            return BotStatus(name=name, state="failed", reason="it was not brought up")
+            return self._not_brought_up(name)
         state = "backing_off" if cell.state in {"backing_off", "starting"} else "failed"
         now = self._bots.actor.clock.now()
         next_try_at = cell.view(now, self._bots.actor.clock.monotonic()).next_try_at
@@ -74,6 +76,15 @@ class BotViews:
                 "incarnation": cell.incarnation,
             }
         )
+
+    def _not_brought_up(self, name: str) -> BotStatus:
+        """The status of a bot without an actor: its process, if there is one, goes on all the same."""
+        waiting = self._unfinished.waiting(name)
+        if waiting is None:
+            return BotStatus(name=name, state="starting", reason="it is being brought up")
+        seconds = max(0.0, waiting.next_try_at - self._bots.actor.clock.monotonic())
+        reason = f"it could not be brought up yet: {waiting.why}; next try in {seconds:.1f} s"
+        return BotStatus(name=name, state="backing_off", reason=reason)
 
     async def history(self, message: GetBotHistory) -> dict[str, Any]:
         """The bot's own account of its trades; `Unavailable` unless it runs."""

@@ -27,8 +27,14 @@ log = logging.getLogger("aviary.kernel")
 PERIOD = 0.25
 """Seconds between two looks."""
 
+LATE = 0.1
+"""Seconds by which a look must be late to tell that the machine had no processor for this process."""
+
+LATES_KEPT = 2_000
+"""Looks that were late, of which it is remembered: more than fit in the longest limit."""
+
 PAUSE = 1.0
-"""Seconds by which the watch itself must be late to tell that the whole process stood still."""
+"""Seconds of lateness that are worth a line in the log."""
 
 STUCK_AFTER = 10.0
 """Seconds of silence after which a dispatcher's loop counts as stuck."""
@@ -37,19 +43,19 @@ STUCK_AFTER = 10.0
 async def watch(system: System) -> None:
     """Look at every handler, for ever. Runs on the kernel's loop.
 
-    When the whole process stood still (a stopped process, a frozen machine), nobody is to blame: that
-    time does not count against a handler, and every loop gets a moment to give a sign of life.
+    When the whole process stood still (a stopped process, a frozen machine), or got little of a processor, nobody is
+    to blame: that time does not count against a handler or a loop.
     """
-    pauses: deque[tuple[float, float]] = deque(maxlen=16)
+    pauses: deque[tuple[float, float]] = deque(maxlen=LATES_KEPT)
     while True:
         before = system.clock.monotonic()
         await asyncio.sleep(PERIOD)
         now = system.clock.monotonic()
         late = now - before - PERIOD
+        if late > LATE:
+            pauses.append((now, late))
         if late > PAUSE:
             log.warning("the process stood still for %.1f s", late)
-            pauses.append((now, late))
-            continue
         look(system, pauses)
 
 
@@ -65,7 +71,7 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
         if (
             isinstance(dispatcher, LoopDispatcher)
             and dispatcher is not system.kernel
-            and dispatcher.silence() > STUCK_AFTER
+            and without(pauses, now, dispatcher.silence()) > STUCK_AFTER
         ):
             try:
                 replace(system, dispatcher.name)
@@ -83,6 +89,11 @@ def look(system: System, pauses: Iterable[tuple[float, float]] = ()) -> None:
         log.exception("summing up failed")
 
 
+def without(pauses: Iterable[tuple[float, float]], now: float, seconds: float) -> float:
+    """The last `seconds` without the pauses that fall in them."""
+    return seconds - sum(paused for at, paused in pauses if at > now - seconds)
+
+
 def _look_at(system: System, cell: Cell, now: float, pauses: Iterable[tuple[float, float]]) -> None:
     life = cell.life
     if not isinstance(life, Life) or not life.alive:
@@ -93,7 +104,7 @@ def _look_at(system: System, cell: Cell, now: float, pauses: Iterable[tuple[floa
         limit = cell.settings.handler_limit if own is None else own
         if limit is None or now - envelope.since <= limit:
             continue
-        seconds = now - envelope.since - sum(paused for at, paused in pauses if at > envelope.since)
+        seconds = without(pauses, now, now - envelope.since)
         over = seconds - limit
         if over > 0 and life.drop(envelope, seconds):
             continue

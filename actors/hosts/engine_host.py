@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.port import Port, PortClosed, PortFailure, PortOverloaded, PortRefusal, PortTimeout
+from aviary.actors.core.port_patience import OwnTime
 from aviary.actors.core.refusal import (
     ActorCrashed,
     Conflict,
@@ -35,15 +36,19 @@ if TYPE_CHECKING:
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.runtimes.wards import Wards
 
 LOOK_INTERVAL = 0.25
 """Seconds between two looks at the process: whether it is stopped, silent or too big."""
 
 SILENCE_LIMIT = 2.2
-"""Seconds without a word after which a host hangs; its heart beats once a second."""
+"""Seconds of its own without a word after which a host hangs; its heart beats once a second."""
 
 FIRST_WORD_LIMIT = 60.0
-"""Seconds a new host has until its first word: a cold one imports hummingbot before it speaks."""
+"""Seconds of its own a new host has until its first word: a cold one imports hummingbot before it speaks."""
+
+LONGEST_SILENCE = 30.0
+"""Seconds by the clock without a word after which a host is given up, however little of a processor it had."""
 
 MEMORY_LIMIT = 700 * 2**20
 """Bytes of its own memory at which a host is replaced; it needs some thirty, and a few per connector."""
@@ -62,6 +67,32 @@ class HostEnded(Exception):
     """The host's process is gone, or was ended because it hung or grew."""
 
 
+class HostSilence:
+    """How long a host has said nothing although it could have: see `OwnTime`."""
+
+    def __init__(self, port: Port, own: OwnTime, limit: float) -> None:
+        self._port = port
+        self._own = own
+        self._limit = limit
+        self._born_at = self._heard = port.last_heard
+
+    def is_too_long(self) -> bool:
+        """Look, as often as planned, whether it hangs."""
+        port, own = self._port, self._own
+        if port.last_heard != self._heard:
+            self._heard = port.last_heard
+            own.begin()
+            return False
+        own.add()
+        if self._heard == self._born_at:
+            return own.seconds > FIRST_WORD_LIMIT
+        return own.seconds > self._limit or port.silence() > max(LONGEST_SILENCE, self._limit)
+
+    def told(self) -> str:
+        """The silence in words."""
+        return f"was silent for {self._port.silence():.1f} s, of which it had {self._own.seconds:.1f} s for itself"
+
+
 class EngineHost(AsyncActor):
     """Starts the process, passes calls in and events out, and fails when the process does.
 
@@ -75,6 +106,7 @@ class EngineHost(AsyncActor):
         *,
         template: Address | None = "template",
         sandbox: Address | None = "sandbox",
+        wards: Wards | None = None,
         silence_limit: float = SILENCE_LIMIT,
         memory_limit: int = MEMORY_LIMIT,
     ) -> None:
@@ -83,6 +115,7 @@ class EngineHost(AsyncActor):
         self._log = log
         self._template = template
         self._sandbox = sandbox
+        self._wards = wards
         self._silence_limit = silence_limit
         self._memory_limit = memory_limit
         self._process: ChildProcess | None = None
@@ -120,29 +153,30 @@ class EngineHost(AsyncActor):
     async def _live(self) -> None:
         job = Job(HOST_ENTRY, self._folder, self._log, environment=await self._environment())
         launcher = Launcher(self.system, self._template)
-        self._port, self._process = port, process = await launcher.host(job, self._hear)
+        self._port, self._process = port, process = await launcher.host(
+            job, self._hear, None if self._wards is None else self._wards.note
+        )
         self._up.set()
-        born_at = port.last_heard
+        silence = HostSilence(port, OwnTime(process.pid, self.clock, look=LOOK_INTERVAL), self._silence_limit)
         looks = 0
         while port.alive:
             await asyncio.sleep(LOOK_INTERVAL)
             looks += 1
-            why = await self._fault(port, process, looks, spoken=port.last_heard != born_at)
+            why = await self._fault(silence, process, looks)
             if why is not None:
                 process.kill()
                 raise HostEnded(f"the engine host {why}; it was killed")
         reason = await port.closed()
         raise HostEnded(f"the engine host is gone ({reason}), see {self._log.name}")
 
-    async def _fault(self, port: Port, process: ChildProcess, looks: int, *, spoken: bool) -> str | None:
+    async def _fault(self, silence: HostSilence, process: ChildProcess, looks: int) -> str | None:
         if _is_stopped(process.pid):
             return "was stopped by a signal"
-        limit = self._silence_limit if spoken else FIRST_WORD_LIMIT
-        if port.silence() > limit:
+        if silence.is_too_long():
             # What it said may wait unread if it was this loop that stood still.
             await asyncio.sleep(0.05)
-            if port.silence() > limit:
-                return f"was silent for {port.silence():.1f} s"
+            if silence.is_too_long():
+                return silence.told()
         if looks % MEMORY_LOOKS == 0:
             used = process.memory()
             if used > self._memory_limit:

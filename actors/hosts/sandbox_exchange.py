@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.port_patience import Missed
 from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 from aviary.config.environment import environment_of_children
@@ -28,7 +29,9 @@ PROBE_TIMEOUT = 3.0
 """Seconds an answer may take before it counts as missing."""
 
 PROBES_MISSED = 3
-"""Missing answers in a row after which it is hung. A rehearsed outage answers on its own admin port."""
+"""Missing answers in a row after which it is hung; one for which it had half the time counts half.
+
+A rehearsed outage answers on its own admin port."""
 
 
 class SandboxExchange(AsyncActor):
@@ -40,7 +43,6 @@ class SandboxExchange(AsyncActor):
         self._log = log
         self._port = port
         self._seed = seed
-        self._daemon: Daemon | None = None
         self._info: SandboxInfo | None = None
 
     async def prepare(self) -> None:
@@ -59,10 +61,9 @@ class SandboxExchange(AsyncActor):
                 environment=environment_of_children(os.environ),
                 record=record,
             )
-        self._daemon = daemon
         self._info = await self._listening(daemon)
         self.spawn(self._watch(daemon), "watch")
-        self.spawn(self._probe(self._info.url), "probe")
+        self.spawn(self._probe(daemon, self._info.url), "probe")
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -98,17 +99,21 @@ class SandboxExchange(AsyncActor):
         await daemon.exited()
         raise RuntimeError("the sandbox exchange's process ended")
 
-    async def _probe(self, url: str) -> None:
-        missed = 0
+    async def _probe(self, daemon: Daemon, url: str) -> None:
+        missed = Missed(daemon.pid, self.clock, PROBE_TIMEOUT)
         timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            while missed < PROBES_MISSED:
+            while missed.answers < PROBES_MISSED:
                 await asyncio.sleep(PROBE_PERIOD)
-                try:
-                    async with session.get(f"{url}/_sandbox/health") as answer:
-                        await answer.read()
-                    missed = 0
-                except (aiohttp.ClientError, TimeoutError):
-                    missed += 1
-        if self._daemon is not None:
-            self._daemon.send(signal.SIGKILL)
+                missed.begin()
+                missed.note(answered=await _answers(session, url))
+        daemon.send(signal.SIGKILL)
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/_sandbox/health") as answer:
+            await answer.read()
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+    return True

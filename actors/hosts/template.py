@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from aviary.actors.core.context import ActorContext
     from aviary.actors.core.port import EventHandler, Port
     from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.runtimes.wards import Wards
 
 WARM_UP_TIMEOUT = 60.0
-"""Seconds the template has to become warm; it needs some three on an idle machine."""
+"""Seconds of its own the template has to become warm; it needs some three."""
 
 PATIENCE = 15.0
 """Seconds for which a start waits for a template that still warms up: going cold costs a processor as much."""
@@ -39,10 +40,11 @@ class TemplateEnded(Exception):
 class TemplateKeeper(AsyncActor):
     """Starts the template in the background and fails when it ends. What was forked from it goes on."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, wards: Wards | None = None) -> None:
         super().__init__()
         self._folder = folder
         self._log = log
+        self._wards = wards
         self._template: Template | None = None
 
     async def prepare(self) -> None:
@@ -53,6 +55,8 @@ class TemplateKeeper(AsyncActor):
             self._template = template = Template.start(self._folder, self._log)
         except TemplateUnavailable as reason:
             raise Ignore(str(reason)) from reason
+        if self._wards is not None:
+            await self._wards.note(template.process)
         self.spawn(self._watch(template), "watch")
 
     def receive(self, message: Any) -> Any:
@@ -80,7 +84,7 @@ class TemplateKeeper(AsyncActor):
 
     async def _watch(self, template: Template) -> None:
         try:
-            seconds = await template.ready(WARM_UP_TIMEOUT)
+            seconds = await template.warmed_up(WARM_UP_TIMEOUT)
         except TemplateUnavailable as reason:
             template.process.kill()
             raise TemplateEnded(str(reason)) from reason
@@ -105,9 +109,12 @@ class Launcher:
         """Start a process that outlives the server; see `launch`."""
         return await launch(await self._template(), job, on_spawn=on_spawn)
 
-    async def host(self, job: Job, on_event: EventHandler) -> tuple[Port, ChildProcess]:
+    async def host(
+        self, job: Job, on_event: EventHandler, on_spawn: OnSpawn | None = None
+    ) -> tuple[Port, ChildProcess]:
         """Start a process that serves a port; see `launch_with_port`."""
-        return await launch_with_port(await self._template(), job, self._system.clock, on_event)
+        template = await self._template()
+        return await launch_with_port(template, job, self._system.clock, on_event, on_spawn=on_spawn)
 
     async def _template(self) -> Template | None:
         if self._address is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import peewee
 from aviary.actors.core.actor import ThreadActor
 from aviary.actors.core.refusal import Invalid, Unavailable
-from aviary.actors.messages.database import Fetch, InspectDatabase, Transact
+from aviary.actors.messages.database import Fetch, InspectDatabase, InspectionDue, LookAtDatabase, Transact
 from aviary.persistence.database import DamagedDatabase, DatabaseUnavailable, open_database, reachable
-from aviary.persistence.migrations import integrity_problems, migrate
+from aviary.persistence.migrations import SchemaChanged, SchemaTooNew, integrity_problems, migrate
 from aviary.persistence.repositories import Repositories
 
 if TYPE_CHECKING:
@@ -30,8 +30,17 @@ DAMAGE_ALARM = "database/damage"
 INSPECTION_INTERVAL = 86_400.0
 """Seconds between two inspections of the whole file."""
 
+DAMAGED_INTERVAL = 30.0
+"""Seconds between two inspections of a file that is damaged: a copy may have taken its place."""
+
 RETRY_AFTER = 2.0
 """Seconds after which an asker may try again."""
+
+LOOK_PERIOD = 1.0
+"""Seconds between two looks whether trouble is to be tried again."""
+
+LAST_RETRY = 10.0
+"""Seconds until the next try, at most; each waits twice as long as the one before."""
 
 STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks whether an inspection is to be broken off: some milliseconds."""
@@ -62,43 +71,78 @@ class Database(ThreadActor):
         self._database: peewee.Database | None = None
 
     def prepare(self) -> None:
-        """Open and migrate the database."""
-        self._database = database = open_database(self._url, self._path)
-        with self._trouble_told(), reachable(database):
-            applied = migrate(database, self.clock)
-        if applied:
-            self.system.record("operator", self.address, reason=f"schema changes applied: {applied}")
-        self._repositories = Repositories(database)
+        """Only begin: what needs a database that is away waits for it, and nothing else does."""
+        self._database = open_database(self._url, self._path)
+        self._repositories: Repositories | None = None
+        self._tries = 0
+        """In vain, since the last success."""
+        self._next_try = 0.0
+        self.degrade("it is being opened")
+        self.every(LOOK_PERIOD, LookAtDatabase(), first=0.0)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case Transact(work=work):
                 return self._run(work)
+            case LookAtDatabase():
+                return self._look()
             case _:
                 return super().receive(message)
+
+    def _look(self) -> None:
+        """Open it, or see whether the trouble is over; nobody may ask for long."""
+        if self._repositories is not None and self._tries == 0:
+            return
+        if self.clock.monotonic() < self._next_try:
+            return
+        try:
+            self._run(lambda r: r.bots.get(""))
+        except Unavailable:
+            # It is told, and tried again.
+            return
 
     def _run(self, work: Any) -> Any:
         database = self._database
         if database is None:
             raise RuntimeError("not prepared")
-        with self._trouble_told(), reachable(database), _fitting(), database.atomic():
-            answer = work(self._repositories)
+        with self._trouble_told(), reachable(database):
+            repositories = self._repositories or self._set_up(database)
+            with _fitting(), database.atomic():
+                answer = work(repositories)
+        if self._tries or self._bound_life.cell.degraded:
+            self._tries = 0
+            self.recover()
         self.system.alarms.clear(ALARM)
         return answer
+
+    def _set_up(self, database: peewee.Database) -> Repositories:
+        applied = migrate(database, self.clock)
+        if applied:
+            self.system.record("operator", self.address, reason=f"schema changes applied: {applied}")
+        self._repositories = Repositories(database)
+        return self._repositories
 
     @contextmanager
     def _trouble_told(self) -> Iterator[None]:
         try:
             yield
         except DatabaseUnavailable as error:
-            self.system.alarms.raise_(ALARM, str(error))
-            raise Unavailable(f"the database can't be reached: {error}", RETRY_AFTER) from error
-        except DamagedDatabase as damage:
+            raise self._told(str(error), f"the database can't be reached: {error}") from error
+        except (DamagedDatabase, SchemaTooNew, SchemaChanged) as trouble:
             # Not a crash: the question is not to blame, and neither are those that follow.
-            told = f"the database is damaged: {damage}"
-            self.system.alarms.raise_(ALARM, told)
-            raise Unavailable(told, RETRY_AFTER) from damage
+            word = "is damaged" if isinstance(trouble, DamagedDatabase) else "is not ours"
+            told = f"the database {word}: {trouble}"
+            raise self._told(told, told) from trouble
+
+    def _told(self, alarm: str, answer: str) -> Unavailable:
+        # The file, or the schema, may be another one when it is back.
+        self._repositories = None
+        self._next_try = self.clock.monotonic() + min(LAST_RETRY, 2.0**self._tries)
+        self._tries = min(self._tries + 1, 10)
+        self.system.alarms.raise_(ALARM, alarm)
+        self.degrade(answer)
+        return Unavailable(answer, RETRY_AFTER)
 
     def release(self) -> None:
         """Close this thread's connection."""
@@ -107,7 +151,7 @@ class Database(ThreadActor):
 
 
 class DatabaseInspector(ThreadActor):
-    """Reads the whole SQLite file at each start and once a day, on a connection of its own.
+    """Reads the whole SQLite file at each start and once a day, on a connection of its own; sooner while it is damaged.
 
     That takes seconds where there are millions of orders, and nobody waits for it.
     """
@@ -119,13 +163,16 @@ class DatabaseInspector(ThreadActor):
 
     def prepare(self) -> None:
         """Begin soon: what starts after this one does not wait."""
-        self.every(INSPECTION_INTERVAL, InspectDatabase(), first=0.0)
+        self._last = -INSPECTION_INTERVAL
+        self.every(DAMAGED_INTERVAL, InspectionDue(), first=0.0)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
             case InspectDatabase():
                 return self._inspect()
+            case InspectionDue():
+                return self._inspect() if self._is_due() else None
             case _:
                 return super().receive(message)
 
@@ -133,6 +180,10 @@ class DatabaseInspector(ThreadActor):
         # The process could not end before SQLite is done with the file.
         cell = self.system.cell(self.address)
         return cell is None or cell.state in {"stopping", "stopped"}
+
+    def _is_due(self) -> bool:
+        damaged = any(alarm.name == DAMAGE_ALARM for alarm in self.system.alarms.standing())
+        return damaged or self.clock.monotonic() - self._last >= INSPECTION_INTERVAL
 
     def _inspect(self) -> None:
         database = open_database(self._url, self._path)
@@ -149,6 +200,7 @@ class DatabaseInspector(ThreadActor):
         finally:
             database.close()
         self.recover()
+        self._last = self.clock.monotonic()
         if problems:
             self.system.alarms.raise_(DAMAGE_ALARM, "; ".join(problems[:3]))
         else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal, Unavailable
+from aviary.actors.keeping.until_done import UntilDone
 from aviary.actors.markets.feed import AwaitOpening
 from aviary.actors.messages.engine import CallHost
 from aviary.actors.messages.feeds import (
@@ -113,6 +115,7 @@ class FeedRegistry(AsyncActor):
             key = key_of(cell.address.removeprefix(f"{FEEDS}/")) if cell.address.startswith(f"{FEEDS}/") else None
             if key is not None:
                 self._enter(key)
+        self._unfinished = UntilDone(self)
         self.every(SWEEP_PERIOD, SweepDue())
 
     def receive(self, message: Any) -> Any:
@@ -233,7 +236,7 @@ class FeedRegistry(AsyncActor):
             if not entry.held and now - entry.needed_at > self._idle_after:
                 self.spawn(self._attempt(self._one_at_a_time(entry.key, lambda e=entry: self._end(e))), "end")
             elif entry.held and not self._runs(entry.key):
-                self.spawn(self._attempt(self._open_held(entry)), "hold")
+                self._unfinished.begin(entry.key.name, partial(self._open_held, entry))
 
     async def _end(self, entry: _Entry) -> None:
         await self._branch.stop(entry.key)
@@ -245,7 +248,8 @@ class FeedRegistry(AsyncActor):
         self.system.alarms.clear(key.alarm)
 
     async def _open_held(self, entry: _Entry) -> None:
-        await self._open_new(entry.key, hold=True)
+        if entry.held and self._entries.get(entry.key.name) is entry:
+            await self._open_new(entry.key, hold=True)
 
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -53,3 +53,9 @@ class CallBot(Message[dict[str, Any]]):
     data: dict[str, Any] = Field(default_factory=dict)
     timeout: float = 10.0
     """Seconds."""
+
+
+class ForgetBot(Message[None]):
+    """Event: a bot is gone for good, and nothing is to be heard of it any more."""
+
+    bot: str

@@ -21,6 +21,18 @@ class Fetch[Reply](Message[Reply]):
     work: Callable[[Repositories], Reply]
 
 
+class LookAtDatabase(Message[None]):
+    """Event, of the database's keeper to itself: open it if that is still to be done, see whether trouble is over."""
+
+    handler_limit = INSPECTION_LIMIT
+
+
+class InspectionDue(Message[None]):
+    """Event, of the inspector to itself: see whether it is time for an inspection."""
+
+    handler_limit = INSPECTION_LIMIT
+
+
 class InspectDatabase(Message[None]):
     """Look whether the whole file can be read and its indexes fit its tables."""
 

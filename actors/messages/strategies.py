@@ -1,6 +1,7 @@
 """What may be asked of the library of controllers, scripts and their configurations."""
 
 import keyword
+import sys
 from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
@@ -11,6 +12,12 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 def _not_special(name: str) -> str:
     if name.startswith("__") or keyword.iskeyword(name):
         raise ValueError(f"{name} means something to Python itself: take another name")
+    return name
+
+
+def _shadows_nothing(name: str) -> str:
+    if name in sys.stdlib_module_names:
+        raise ValueError(f"{name} is a module of Python itself: take another name")
     return name
 
 
@@ -30,6 +37,9 @@ type Identifier = Annotated[
     ),
 ]
 """A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
+
+type NewIdentifier = Annotated[Identifier, AfterValidator(_shadows_nothing)]
+"""A name for a new module."""
 
 type ConfigName = Annotated[
     str,
@@ -116,7 +126,7 @@ class SaveController(Message[Confirmation]):
     """Command: write a controller's source; it is parsed and never run by the server."""
 
     controller_type: ControllerType
-    controller_name: Identifier = Field(examples=["my_maker"])
+    controller_name: NewIdentifier = Field(examples=["my_maker"])
     source: SourceUpload = Field(examples=[{"content": "from controllers.market_making.pmm_simple import *\n"}])
     """An object with `content`, or the bare source."""
 
@@ -201,7 +211,7 @@ class GetScript(Message[SourceFile]):
 class SaveScript(Message[Confirmation]):
     """Command: write a script's source; it is parsed and never run by the server."""
 
-    script_name: Identifier = Field(examples=["my_script"])
+    script_name: NewIdentifier = Field(examples=["my_script"])
     source: SourceUpload = Field(examples=[{"content": "from scripts.v2_with_controllers import *\n"}])
     """An object with `content`, or the bare source."""
 

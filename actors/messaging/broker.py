@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from aviary.actors.core.actor import AsyncActor
+from aviary.actors.core.port_patience import Missed
 from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
@@ -31,7 +32,7 @@ PROBE_TIMEOUT = 3.0
 """Seconds a login may take before it counts as missed."""
 
 PROBES_MISSED = 3
-"""Missed logins in a row after which the broker is hung."""
+"""Missed logins in a row after which the broker is hung; one for which it had half the time counts half."""
 
 USERNAME = "aviary"
 
@@ -124,10 +125,11 @@ class Broker(AsyncActor):
         raise RuntimeError("the MQTT broker's process ended")
 
     async def _probe(self, daemon: Daemon, info: BrokerInfo) -> None:
-        missed = 0
-        while missed < PROBES_MISSED:
+        missed = Missed(daemon.pid, self.clock, PROBE_TIMEOUT)
+        while missed.answers < PROBES_MISSED:
             await asyncio.sleep(PROBE_PERIOD)
-            missed = 0 if await logs_in(info, PROBE_TIMEOUT) else missed + 1
+            missed.begin()
+            missed.note(answered=await logs_in(info, PROBE_TIMEOUT))
         daemon.send(signal.SIGKILL)
 
 

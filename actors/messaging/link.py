@@ -14,7 +14,7 @@ import paho.mqtt.client as mqtt
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import DeadlineExceeded, Unavailable
 from aviary.actors.messages.bots import BotSpoke
-from aviary.actors.messages.broker import CallBot, GetBroker, GetLink, LinkState
+from aviary.actors.messages.broker import CallBot, ForgetBot, GetBroker, GetLink, LinkState
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ class MqttLink(AsyncActor):
         match message:
             case CallBot():
                 return self.defer(self._call(message))
+            case ForgetBot(bot=bot):
+                self._heard.pop(bot, None)
+                return None
             case GetLink():
                 return self._state()
             case _:

@@ -102,10 +102,16 @@ def start_daemon(
             start_new_session=True,
         )
     daemon = Daemon.of(process.pid)
+    try:
+        # Whatever loses the record but not the process, a power failure, ends the process.
+        replace_file(record, orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}), durable=False)
+    except OSError:
+        # Nobody would find it again: the next try would start a second one beside it.
+        process.kill()
+        process.wait()
+        raise
     # The process is watched by its pid from here on; the handle would complain at its deletion.
     process.returncode = 0
-    # Whatever loses the record but not the process, a power failure, ends the process.
-    replace_file(record, orjson.dumps({"pid": daemon.pid, "birth": daemon.birth}), durable=False)
     return daemon
 
 

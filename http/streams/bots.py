@@ -10,7 +10,7 @@ from aviary.actors.messages.bots import FindBot, ListBots
 from aviary.http.json import dumps
 from aviary.http.routes.bot_orchestration import REGISTRY, status_view
 from aviary.http.streams.connection import Connection, framed
-from aviary.http.streams.session import BadRequest, Session, number_of, shown, text_of
+from aviary.http.streams.session import BadRequest, Session, seconds_of, shown, text_of
 from aviary.http.streams.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class BotSession(Session):
         if not isinstance(kind, str) or kind not in DEFAULT_INTERVALS:
             valid = sorted(DEFAULT_INTERVALS)
             raise BadRequest(f"Unknown subscription type: {shown(kind)}. Valid types: {valid}")
-        interval = number_of(request, "update_interval", DEFAULT_INTERVALS[kind], 0.5, 60.0)
+        default = DEFAULT_INTERVALS[kind]
+        interval = seconds_of(request, "update_interval", default, (0.5, 60.0), brought_within=True)
         if kind == "all_bots_status":
             name, look = kind, self._all_bots
         else:

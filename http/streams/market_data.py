@@ -11,7 +11,7 @@ from aviary.actors.messages.feeds import FeedEvent, FeedKey, GetFeed, GetFeedHis
 from aviary.http.streams.connection import Connection
 from aviary.http.streams.frames import FeedFrames
 from aviary.http.streams.parted import Left, Parted
-from aviary.http.streams.session import BadRequest, Session, count_of, number_of, shown, text_of
+from aviary.http.streams.session import BadRequest, Session, count_of, seconds_of, shown, text_of
 from aviary.http.streams.subscription import Subscription
 from pydantic import ValidationError
 
@@ -27,6 +27,9 @@ FIRST_TIMEOUT = 10.0
 
 SHORTEST = 0.25
 """Seconds between two updates at least, as in the released server."""
+
+LONGEST = 60.0
+"""Seconds that two updates may be apart at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ class MarketDataSession(Session):
         key = _key_of(request)
         depth = count_of(request, "depth", 10, 1000)
         records = count_of(request, "max_records", 100, 5000)
-        interval = number_of(request, "update_interval", 1.0, SHORTEST, 60.0)
+        interval = seconds_of(
+            request, "update_interval", 1.0, (SHORTEST, LONGEST), brought_within=not self.documented
+        )
         address = await self._hub.open(key)
         name = "_".join(
             part for part in (key.kind, key.connector, key.trading_pair, key.interval) if part is not None

@@ -22,6 +22,9 @@ HEARTBEAT = 30.0
 MAX_FRAME = 64 * 1024
 """Bytes of a frame that a client sends."""
 
+DAY = 86_400.0
+"""Seconds; nobody means more between two frames."""
+
 SHOWN = 100
 """Characters of a client's own text that are quoted back to it."""
 
@@ -179,13 +182,20 @@ def text_of(request: dict[str, Any], name: str) -> str:
     return value
 
 
-def number_of(request: dict[str, Any], name: str, default: float, least: float, most: float) -> float:
-    """A number that a request may have, brought within its limits. Raises `BadRequest`."""
+def seconds_of(
+    request: dict[str, Any], name: str, default: float, limits: tuple[float, float], *, brought_within: bool
+) -> float:
+    """A number of seconds that a request may have. Raises `BadRequest`, also for one that is out of range.
+
+    The released server brings every number within its limits; with `brought_within` so is what can be meant, up to a day.
+    """
     value = request.get(name)
     if value is None:
-        value = default
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRequest(f"{name} should be a number")
+        return default
+    least, most = limits
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0 < value <= DAY if brought_within else least <= value <= most):
+        raise BadRequest(f"{name} should be a number of seconds from {least:g} to {most:g}")
     return min(max(float(value), least), most)
 
 

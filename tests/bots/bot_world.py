@@ -375,3 +375,11 @@ class World:
             self.loop.call_soon_threadsafe(self.template.close)
         self.run(self.sandbox.stop())
         self.system.shutdown()
+
+
+def until(world: World, look: Callable[[], object], patience: float = 60.0) -> None:
+    """Look until there is something to see."""
+    deadline = world.system.clock.monotonic() + patience
+    while not look():
+        assert world.system.clock.monotonic() < deadline, "waited in vain"
+        world.pause(0.05)

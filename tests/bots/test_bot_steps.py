@@ -10,6 +10,7 @@ from aviary.actors.messages.bots import (
     FindBot,
     GetBotConfigs,
     GetBotHistory,
+    GetMqttState,
     GetPerformanceHistory,
     ListBots,
     ListRuns,
@@ -17,7 +18,7 @@ from aviary.actors.messages.bots import (
     UpdateBotConfig,
 )
 from aviary.actors.messages.database import Fetch, Transact
-from bot_world import World, key_of, quotes
+from bot_world import World, key_of, quotes, until
 
 
 def note(world: World, name: str, step: str, account: str = "desk") -> None:
@@ -119,6 +120,7 @@ def test_an_archive_keeps_the_data_and_not_the_keys_even_if_it_was_interrupted(w
     assert not (archive / "conf" / "connectors").exists()
     assert not (archive / "conf" / ".password_verification").exists()
     assert not (archive / "rubbish").exists()
+    until(world, lambda: "kept" not in world.ask("bot-registry", GetMqttState())["discovered_bots"])
     assert not world.folders.of("kept").exists()
     assert not world.open_orders(key_of("kept"))
     (run,) = world.ask("bot-registry", ListRuns(bot_name="kept"))["data"]

@@ -11,7 +11,7 @@ import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.messages.bots import BotStatus, StopBot
 from aviary.actors.strategies.files import read_yaml, write_yaml
-from bot_world import World, key_of, quotes
+from bot_world import World, key_of, quotes, until
 
 
 def test_nothing_is_quoted_before_the_dead_run_s_orders_are_known_to_be_gone(world: World) -> None:
@@ -88,8 +88,11 @@ def test_what_nobody_counted_on_is_held_and_told_and_stops_the_opening(world: Wo
 
     # Twice looked at, a look a second, one of six at all recent orders.
     world.wait_until("stray", told, 40)
-    alarms = {alarm.name: alarm.message for alarm in world.system.alarms.standing()}
-    assert "exposure/stray" in alarms
+    until(world, lambda: world.alarm("exposure/stray"))
+    exposure = world.alarm("exposure/stray")
+    restart_server(world)
+    assert world.wait_until("stray", lambda s: s.state == "running").pid == pid
+    assert world.alarm("exposure/stray") == exposure
     # Four quotes of 250 are less than that: they are withdrawn and not placed again.
     world.wait_for_orders(0, key_of("stray"), timeout=40)
 
@@ -99,6 +102,21 @@ def test_what_nobody_counted_on_is_held_and_told_and_stops_the_opening(world: Wo
     stopped = world.ask("bot-registry", StopBot(bot_name="stray", async_backend=False), 90)
     [left] = stopped["positions_left"]
     assert (left["side"], left["amount"]) == ("LONG", "0.01")
+    # From here on that is what is told, by the next server too.
+    assert not world.alarm("exposure/stray")
+    told = world.alarm("positions-left/stray")
+    assert "0.01 BTC-USDT long" in told
+    restart_server(world)
+    assert world.wait_until("stray", lambda s: s.state == "stopped").positions_left == (left,)
+    assert world.alarm("positions-left/stray") == told
+
+
+def restart_server(world: World) -> None:
+    """Another server, which has not heard of anything."""
+    world.kill_tree()
+    for alarm in world.system.alarms.standing():
+        world.system.alarms.clear(alarm.name)
+    world.start_tree()
 
 
 def test_events_and_notices_arrive(world: World) -> None:

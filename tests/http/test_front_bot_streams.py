@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import Unavailable
 from aviary.actors.core.simulation import Probe
@@ -93,3 +94,13 @@ async def test_an_unknown_type_and_a_missing_name_are_errors() -> None:
 
         assert unknown["message"].startswith("Unknown subscription type: weather. Valid types: ['all_bots_status'")
         assert missing["message"] == "Missing required field: bot_name"
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1e308, "1", True])
+async def test_an_interval_that_nobody_can_mean_is_refused(seconds: object) -> None:
+    async with front_end((), Bots().spec) as front, front.socket(PATH) as client:
+        await client.hear()
+
+        answer = await client.ask(action="subscribe", type="all_bots_status", update_interval=seconds)
+
+        assert (answer["type"], "update_interval" in answer["message"]) == ("error", True)

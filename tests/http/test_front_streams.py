@@ -285,6 +285,10 @@ async def test_the_answer_to_a_request_is_the_next_frame_whatever_the_feeds_do()
         assert {(await client.hear())["type"], (await client.hear())["type"]} == {"trades", "order_book"}
 
 
+SUBSCRIBE_EVERY = (
+    '{"action": "subscribe", "type": "trades", "connector": "s", "trading_pair": "A-B", "update_interval": %s}'
+)
+
 BAD_FRAMES = [
     ("not json", "Not JSON"),
     ("[1]", "A request is a JSON object"),
@@ -315,6 +319,13 @@ BAD_FRAMES = [
     (
         '{"action": "subscribe", "type": "trades", "connector": "s", "trading_pair": "A-B", "update_interval": "x"}',
         "update_interval",
+    ),
+    *(
+        (
+            SUBSCRIBE_EVERY % seconds,
+            "update_interval should be a number of seconds from 0.25 to 60",
+        )
+        for seconds in ("-1", "0", "1e308", '"1"', "true")
     ),
     (
         '{"action": "subscribe", "type": "trades", "connector": "s", "trading_pair": "A-B", "depth": 1e999}',
@@ -349,6 +360,22 @@ async def test_a_bad_frame_is_answered_with_an_error_and_the_connection_lives() 
 
         assert (await client.ask(action="ping"))["type"] == "pong"
         assert front.system.statistics().crashes == 0
+
+
+@pytest.mark.parametrize("seconds", [0.1, 61, 3600])
+async def test_an_interval_out_of_range_is_brought_within_it_for_released_clients_and_refused_for_others(
+    seconds: float,
+) -> None:
+    world = World()
+    ask = {"action": "subscribe", "connector": "sandbox", "trading_pair": "BTC-USDT", "type": "trades"}
+    async with front_end((), *world.children) as front:
+        async with front.socket(RELEASED) as client:
+            await client.hear()
+            assert (await client.ask(**ask, update_interval=seconds))["type"] == "subscribed"
+        async with front.socket(DOCUMENTED) as client:
+            await client.hear()
+            answer = await client.ask(**ask, update_interval=seconds)
+            assert (answer["type"], "update_interval" in answer["message"]) == ("error", True)
 
 
 async def test_a_frame_that_is_too_large_ends_the_connection() -> None:

@@ -8,35 +8,39 @@ from typing import Any
 
 import pytest
 from aviary.actors.accounts import portfolio_history
+from aviary.actors.accounts import registry as accounts
 from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
+from aviary.actors.accounts.registry import AccountRegistry
+from aviary.actors.bots import registry as bots
 from aviary.actors.bots.bot import BotActor, Patience
+from aviary.actors.bots.registry import BotRegistry
 from aviary.actors.bots.store import StoredBot
 from aviary.actors.core.actor import Actor
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe, Simulation
 from aviary.actors.keeping import database, disk, journal, service_manager
-from aviary.actors.keeping.database import DatabaseInspector
+from aviary.actors.keeping.database import Database, DatabaseInspector
 from aviary.actors.keeping.disk import Disk
 from aviary.actors.keeping.journal import JournalKeeper
 from aviary.actors.keeping.service_manager import ServiceManager
 from aviary.actors.markets import feed, feed_registry
 from aviary.actors.markets.feed import Feed
 from aviary.actors.markets.feed_registry import FeedRegistry
+from aviary.actors.messages.accounts import BringUp as BringUpAccounts
+from aviary.actors.messages.bots import BringUp as BringUpBots
 from aviary.actors.messages.bots import CheckPulse
-from aviary.actors.messages.database import InspectDatabase
+from aviary.actors.messages.database import InspectionDue, LookAtDatabase
 from aviary.actors.messages.feeds import FeedKey
 from aviary.actors.messages.journal import FlushJournal
 from aviary.actors.messages.portfolio_history import TakeSnapshot, ThinOut
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from pydantic import SecretStr
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = CellSettings()
-INSPECTED = 100.0
-"""Seconds between two inspections of the database here; a day of virtual time takes too long."""
-
 BACKOFF = Backoff(first=0.01, cap=0.01, jitter=0.0)
 
 
@@ -63,6 +67,17 @@ class Duty:
         return self.period if self.first is None else self.first
 
 
+class Accounts:
+    """A branch whose accounts start at once."""
+
+    async def start_account(self, account: str) -> None:
+        assert account == "master_account"
+
+
+def account_registry(home: Path) -> Actor:
+    return AccountRegistry(home / "credentials", SecretStr("x"), Accounts())  # type: ignore[arg-type]
+
+
 KEY = FeedKey(kind="order_book", connector="binance", trading_pair="BTC-USDT")
 NEVER_DEAD = feed.Patience(stale=1e9, dead=1e9)
 PULSE = Patience().pulse
@@ -71,11 +86,19 @@ DUTIES = (
     Duty(feed.LookedAtAge, feed.LOOK_PERIOD, lambda _: Feed(KEY, "host", patience=NEVER_DEAD)),
     Duty(feed_registry.SweepDue, feed_registry.SWEEP_PERIOD, lambda _: FeedRegistry(None, "host")),  # type: ignore[arg-type]
     Duty(
-        InspectDatabase,
-        INSPECTED,
+        InspectionDue,
+        database.DAMAGED_INTERVAL,
         lambda home: DatabaseInspector(None, home / "a.sqlite"),
         first=0.0,
     ),
+    Duty(
+        LookAtDatabase,
+        database.LOOK_PERIOD,
+        lambda home: Database(None, home / "a.sqlite"),
+        first=0.0,
+    ),
+    Duty(BringUpAccounts, accounts.BRING_UP_PERIOD, account_registry, first=0.0),
+    Duty(BringUpBots, bots.BRING_UP_PERIOD, lambda _: BotRegistry(None, None, None), first=0.0),  # type: ignore[arg-type]
     Duty(disk.LookAtDisk, disk.LOOK_PERIOD, lambda home: Disk({home: "*.log"}), first=0.0),
     Duty(service_manager.LookDue, service_manager.LOOK_PERIOD, lambda _: ServiceManager({})),
     Duty(CheckPulse, PULSE, lambda home: BotActor("mm", home, Store(), None)),  # type: ignore[arg-type]
@@ -125,11 +148,6 @@ class Stage:
         before = len(self.ticks)
         self.sim.advance(seconds)
         return len(self.ticks) - before
-
-
-@pytest.fixture(autouse=True)
-def often_inspected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "INSPECTION_INTERVAL", INSPECTED)
 
 
 @pytest.fixture(params=DUTIES, ids=[duty.message.__name__ for duty in DUTIES])
@@ -219,14 +237,7 @@ def test_duties_are_taken_on_at_the_start() -> None:
 
 
 def test_nobody_keeps_the_time_of_a_duty_himself() -> None:
-    """What is scheduled once is begun once: in a start, and again only while it did not succeed."""
-    scheduled = {(path, function) for path, function, _ in calls("schedule")}
-
-    assert scheduled == {
-        ("accounts/registry.py", "prepare"),
-        ("bots/registry.py", "prepare"),
-        ("bots/registry.py", "_bring_up"),
-    }
+    assert [(path, function) for path, function, _ in calls("schedule")] == []
 
 
 def test_nobody_tells_himself_what_a_quarantine_would_lose() -> None:

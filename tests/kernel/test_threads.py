@@ -141,6 +141,21 @@ def test_a_stuck_loop_is_replaced_and_only_the_blocking_message_is_to_blame(
     assert live.gate.handled == [0] * 4
 
 
+def test_a_loop_of_a_process_that_got_no_processor_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = System.live()
+    try:
+        before = system.dispatcher("work")
+        monkeypatch.setattr(before, "silence", lambda: watchdog.STUCK_AFTER + 1.0)
+
+        watchdog.look(system, [(system.clock.monotonic(), 2.0)])
+        assert system.dispatcher("work") is before
+
+        watchdog.look(system)
+        assert system.dispatcher("work") is not before
+    finally:
+        system.shutdown()
+
+
 def test_a_blocking_ask_has_a_deadline_and_is_refused_on_a_loop(live: Live) -> None:
     live.start("a", Blocking)
     live.system.tell("a", Block())

@@ -36,6 +36,21 @@ def test_a_pause_of_the_whole_process_is_nobodys_hang(stage: Stage) -> None:
     assert stage.events("hung") == []
 
 
+def test_a_machine_that_is_busy_all_the_time_is_nobodys_hang_and_a_hang_is_seen_there_too(stage: Stage) -> None:
+    up(stage)
+    stage.begin("sup/a", Work(seconds=-1.0))
+
+    # Each look comes late: the handler has had a third of the time for itself.
+    for _ in range(int(2 * LIMIT)):
+        stage.sim.clock.advance(2 * PERIOD)
+        stage.sim.advance(PERIOD)
+    assert stage.events("hung") == []
+
+    stage.sim.advance(LIMIT)
+
+    assert [event.address for event in stage.events("hung")] == ["sup/a"]
+
+
 def test_a_pause_before_a_message_was_taken_gives_it_no_more_time(stage: Stage) -> None:
     up(stage)
     stage.sim.advance(1.0)

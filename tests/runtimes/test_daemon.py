@@ -8,6 +8,7 @@ import orjson
 import psutil
 import pytest
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
+from processes import processes_in
 
 SLEEPER = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
 STUBBORN = [
@@ -96,3 +97,14 @@ def test_a_damaged_record_means_that_there_is_none(text: str, tmp_path: Path) ->
     record.write_text(text)
 
     assert find_daemon(record) is None
+
+
+def test_a_process_that_could_not_be_noted_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(FileExistsError):
+        start_daemon(
+            SLEEPER, folder=tmp_path, log=tmp_path / "log", environment={}, record=tmp_path / "file" / "record"
+        )
+
+    assert processes_in(tmp_path) == []

@@ -68,3 +68,21 @@ def test_a_bot_survives_kills_of_itself_and_of_the_server_and_stays_stopped_once
     bot.until("every branch runs", bot.ready)
     assert (status_of(bot)["state"], pid_of(bot)) == ("stopped", 0)
     assert not bot.open_orders(KEY)
+
+
+def test_every_address_can_be_restarted_over_rest(bot: Server) -> None:
+    if status_of(bot)["state"] == "stopped":
+        bot.call("POST", f"/bot-orchestration/bots/{bot.bot}/start")
+        bot.until("the bot quotes", lambda: quotes(bot))
+    tree = bot.call("GET", "/supervision/tree")["actors"]
+    addresses = [cell["address"] for cell in tree if cell["parent"] is not None]
+    assert {"bots", f"bots/{bot.bot}", "accounts/master_account/sandbox", "supervision"} <= set(addresses)
+
+    for address in addresses:
+        # One whose supervisor was restarted is on its way.
+        bot.until(f"{address} is there", lambda address=address: bot.cell(address))
+        bot.call("POST", "/supervision/restart", {"address": address})
+        bot.until(f"{address} runs", lambda address=address: bot.cell(address).get("state") == "running")
+
+    bot.until("all run", lambda: all(bot.cell(address).get("state") == "running" for address in addresses))
+    bot.until("the bot quotes", lambda: status_of(bot)["state"] == "running" and quotes(bot))

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 from aviary.commands.client import NotRunning, Refused
+from processes import processes_in
 from whole_server import Server
 
 KEY, OTHER_KEY = "sandbox-heal", "sandbox-calm"
@@ -168,10 +169,16 @@ def test_nothing_is_forgotten_or_doubled_when_the_server_is_killed_while_it_plac
         placing = threading.Thread(target=place_until_killed, args=(desk,))
         placing.start()
         desk.until("orders are being placed", lambda many=round_number: len(on_exchange(desk)) > many)
+        ours = processes_in(desk.home / "run")
+        for process in ours:
+            # What is stopped does not notice that its server is gone.
+            process.suspend()
         desk.kill()
         placing.join(60)
         desk.start()
         desk.until("every branch runs", desk.ready)
+        assert len(ours) > 1
+        assert not set(ours) & set(processes_in(desk.home / "run"))
         desk.until("the account trades", lambda: can_trade(desk, "master_account"))
 
         def settled() -> bool:

@@ -62,18 +62,26 @@ class Server:
 
     def start(self) -> float:
         """Start and wait for the first answer; how many seconds that took."""
-        self.home.mkdir(parents=True, exist_ok=True)
         began = self._clock.monotonic()
+        self.begin()
+        self.until("the server answers", lambda: self.call("GET", "/health/live"))
+        return self._clock.monotonic() - began
+
+    def begin(self, *through: str) -> None:
+        """Start, and wait for nothing; `through` stands on Python's command line before the server's."""
+        self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, str(ENTRY), "run"],
+                [sys.executable, *through, str(ENTRY), "run"],
                 cwd=self.home,
                 env=self._environment,
                 stdout=output,
                 stderr=output,
             )
-        self.until("the server answers", lambda: self.call("GET", "/health/live"))
-        return self._clock.monotonic() - began
+
+    def is_alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:

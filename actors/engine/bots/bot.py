@@ -395,6 +395,10 @@ class BotProcess:
         """Something that somebody has to look at."""
         logging.getLogger("hummingbot.client.aviary").error(text)
         self._bridge.tell("alarm", text)
+        try:
+            self._report.expose(text)
+        except OSError:
+            logging.getLogger("hummingbot.client.aviary").exception("What it traded can't be noted.")
 
     def _say_settling(self, text: str) -> None:
         self._say(text)

@@ -22,7 +22,10 @@ class LaunchReport:
         self._pid = pid
         self._clock = clock
         self._began = clock.monotonic()
-        self._failures = self._failures_before()
+        last = self._last()
+        self._failures = int(last.get("failures", 0))
+        self._exposure = str(last.get("exposure", ""))
+        self._told: dict[str, Any] = {}
         self.stage: Stage = "booting"
         self.reached: dict[str, float] = {}
         """Seconds after the launcher's first line at which each stage was first reached."""
@@ -32,32 +35,43 @@ class LaunchReport:
         self._failures = self._failures + 1 if lasting else 0
         self.write("failed", detail, lasting=lasting, **more)
 
+    def expose(self, text: str) -> None:
+        """Note what it traded without counting on it: that stays true in its next lives, until an orderly stop."""
+        self._exposure = text
+        self._write()
+
     def write(self, stage: Stage, detail: str = "", **more: Any) -> None:
         """Note the stage. `detail` says in words what is waited for or what went wrong."""
         self.stage = stage
         if stage == "quoting":
             self._failures = 0
+        if more.get("positions") is not None:
+            # Whatever was held is counted there.
+            self._exposure = ""
         self.reached.setdefault(stage, round(self._clock.monotonic() - self._began, 3))
+        self._told = {"stage": stage, "detail": detail, **more}
+        self._write()
+
+    def _write(self) -> None:
         replace_file(
             self._path,
             orjson.dumps(
                 {
                     "pid": self._pid,
-                    "stage": stage,
-                    "detail": detail,
                     "at": self._clock.now(),
                     "reached": self.reached,
                     "failures": self._failures,
-                    **more,
+                    "exposure": self._exposure,
+                    **self._told,
                 }
             ),
             durable=False,
         )
 
-    def _failures_before(self) -> int:
-        """How many lives in a row have failed for a reason that time does not heal."""
+    def _last(self) -> dict[str, Any]:
+        """What the last life reported in the end."""
         try:
             last = orjson.loads(self._path.read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
-            return 0
-        return int(last.get("failures", 0)) if isinstance(last, dict) else 0
+            return {}
+        return last if isinstance(last, dict) else {}

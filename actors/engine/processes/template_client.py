@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aviary.actors.core.port_patience import OwnTime, in_own_time
 from aviary.actors.core.port_process import ChildProcess
 from aviary.actors.engine.processes.spawn import start_python
+from aviary.config.clock import SystemClock
 
 FORK_TIMEOUT = 3.0
-"""Seconds. A fork takes some ten milliseconds; a template that needs longer hangs and is killed."""
+"""Seconds of the template's own. A fork takes some ten milliseconds; one that needs longer hangs and is killed."""
+
+LONGEST_FORK = 20.0
+"""Seconds by the clock after which it is killed, however little of a processor it had."""
+
+LONGEST_WARM_UP = 5.0
+"""How many times as long as planned a warm-up may take by the clock, if the template gets little of a processor."""
 
 EXIT_STATUS_TIMEOUT = 1.0
 """Seconds the template has to tell of an end; both see it at the same moment."""
@@ -68,6 +76,16 @@ class Template:
         """Whether the template has not ended."""
         return self._open
 
+    async def warmed_up(self, seconds: float) -> float:
+        """Wait until it can fork, while it has had less than `seconds` for itself; the seconds it took to warm up.
+
+        `TemplateUnavailable` if it does not come up, be it that it ended.
+        """
+        try:
+            return await in_own_time(self._ready, self._own_time(), seconds, seconds * LONGEST_WARM_UP)
+        except TimeoutError:
+            raise TemplateUnavailable(f"the template was not warm within {seconds:g} s of its own") from None
+
     async def ready(self, timeout: float) -> float:  # noqa: ASYNC109 - its own error is raised for it
         """Wait until it can fork; the seconds it took to warm up.
 
@@ -92,8 +110,7 @@ class Template:
         descriptors = [job.fileno()] if port is None else [job.fileno(), port.fileno()]
         try:
             socket.send_fds(self._control, [orjson.dumps({"fork": number})], descriptors)
-            async with asyncio.timeout(FORK_TIMEOUT):
-                return await fork
+            return await in_own_time(fork, self._own_time(), FORK_TIMEOUT, LONGEST_FORK)
         except (OSError, TimeoutError) as error:
             self.process.kill()
             raise TemplateUnavailable(f"the template does not fork: {error}") from error
@@ -121,6 +138,9 @@ class Template:
     def close(self) -> None:
         """Let go: the template ends, its children go on."""
         self._end("closed")
+
+    def _own_time(self) -> OwnTime:
+        return OwnTime(self.process.pid, SystemClock())
 
     def _read(self) -> None:
         try:
