@@ -179,3 +179,21 @@ def test_an_order_that_waits_to_be_sent_is_not_taken_for_lost(
     assert world.until_order(account, name, "open").state == "open"
     world.end(executor_id)
     world.until_settled(executor_id)
+
+
+def test_an_order_whose_answer_was_lost_is_found_and_not_sent_again(
+    world: ExecutorWorld, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    world.connect(account, key)
+    books = Books(exchange, key)
+    exchange.faults("place_answer_lost", 60, market="spot", key=key, count=1)
+
+    executor_id = world.create(account, entered(books.price())).executor_id
+    world.until(executor_id, "it holds", lambda row: row["filled_amount_quote"] > 0)
+
+    assert len(exchange.orders(key)) == 1
+    world.end(executor_id)
+    assert world.until_settled(executor_id).close_type == "EARLY_STOP"
+    assert (books.traded("BUY"), len(exchange.orders(key))) == (Decimal("0.01"), 2)
+    assert books.held() < DUST
