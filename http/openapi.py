@@ -31,6 +31,7 @@ TAGS = {
     "bot-orchestration": "Bots: deploying, starting, watching, stopping and archiving them",
     "connectors": "What the connectors are and what they take",
     "controllers": "Controllers: their code, their configurations, and those of deployed bots",
+    "executors": "Executors without a bot: begun, watched and stopped; positions that they left",
     "market-data": "Prices, order books, candles, trades and funding",
     "portfolio": "What the accounts hold and held, and how they have done",
     "rate-oracle": "What tokens are worth in one another",

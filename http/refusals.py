@@ -16,6 +16,7 @@ from aviary.actors.core.refusal import (
     Unavailable,
 )
 from aviary.actors.messages.bots import ChangeRefused
+from aviary.actors.messages.executors import ConfigRefused
 from aviary.http.json import dumps
 
 STATUS: Mapping[type[Refusal], int] = {
@@ -57,6 +58,8 @@ def answer_refusal(
         return answer({"detail": refusal.detail, **refusal.known}, status)
     if isinstance(refusal, Unavailable):
         headers = {"Retry-After": str(max(1, math.ceil(refusal.retry_after)))}
+    if isinstance(refusal, ConfigRefused):
+        return refuse(status, list(refusal.problems), headers)
     if isinstance(refusal, Invalid) and refusal.field is not None and status == 422:  # noqa: PLR2004
         problem = {"type": "value_error", "loc": ["body", refusal.field], "msg": refusal.detail, "input": None}
         return refuse(status, [problem], headers)

@@ -51,6 +51,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "count a trade once in each of its orders", schema.FILLS_BY_ORDER),
     Migration(3, "keep what was known last", schema.LAST_KNOWN),
     Migration(4, "keep settings and what portfolios were worth", portfolio_schema.PORTFOLIO),
+    Migration(5, "keep executors", schema.EXECUTORS),
 )
 
 

@@ -2,6 +2,7 @@
 
 import peewee
 from aviary.persistence.bots import Bots
+from aviary.persistence.executors import Executors
 from aviary.persistence.fills import Fills
 from aviary.persistence.journal import Journal
 from aviary.persistence.kept_settings import KeptSettings
@@ -16,6 +17,7 @@ class Repositories:
     def __init__(self, database: peewee.Database) -> None:
         self.orders = Orders(database)
         self.fills = Fills(database)
+        self.executors = Executors(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
         self.settings = KeptSettings(database)

@@ -122,3 +122,58 @@ LAST_KNOWN: tuple[str, ...] = (
     )""",
 )
 """What the outside world said last, for as long as it is out of reach."""
+
+EXECUTORS: tuple[str, ...] = (
+    """CREATE TABLE executors (
+        id {serial},
+        executor_id TEXT NOT NULL UNIQUE,
+        account TEXT NOT NULL,
+        controller_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        connector_name TEXT NOT NULL,
+        trading_pair TEXT NOT NULL,
+        side TEXT,
+        after_crash TEXT NOT NULL,
+        config TEXT NOT NULL,
+        life TEXT NOT NULL,
+        stop TEXT,
+        status TEXT NOT NULL,
+        close_type TEXT,
+        report TEXT NOT NULL,
+        net_pnl_quote DOUBLE PRECISION NOT NULL,
+        net_pnl_pct DOUBLE PRECISION NOT NULL,
+        cum_fees_quote DOUBLE PRECISION NOT NULL,
+        filled_amount_quote DOUBLE PRECISION NOT NULL,
+        error_count INTEGER NOT NULL,
+        last_error TEXT,
+        settled BOOLEAN NOT NULL,
+        held BOOLEAN NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        closed_at DOUBLE PRECISION
+    )""",
+    "CREATE INDEX executors_created_at ON executors (created_at, id)",
+    "CREATE INDEX executors_settled ON executors (settled, id)",
+    "CREATE INDEX executors_held ON executors (held, id)",
+    "CREATE INDEX executors_status ON executors (status, created_at, id)",
+    """CREATE TABLE executor_orders (
+        id {serial},
+        executor_id TEXT NOT NULL,
+        account TEXT NOT NULL,
+        connector TEXT NOT NULL,
+        client_order_id TEXT NOT NULL,
+        role TEXT NOT NULL
+    )""",
+    "CREATE INDEX executor_orders_executor ON executor_orders (executor_id, id)",
+    "CREATE UNIQUE INDEX executor_orders_key ON executor_orders (client_order_id, account, connector)",
+    """CREATE TABLE executor_logs (
+        id {serial},
+        executor_id TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        level TEXT NOT NULL,
+        message TEXT NOT NULL,
+        exc_info TEXT
+    )""",
+    "CREATE INDEX executor_logs_executor ON executor_logs (executor_id, id)",
+)
+"""Executors, their orders by what each is for, and what they log. Their results are for show and stand as numbers:
+what an executor holds is the sum of its fills."""

@@ -100,6 +100,73 @@ class FillRow(Row):
         table_name = "fills"
 
 
+class ExecutorRow(Row):
+    """An executor: what was asked for, what a later life needs, and its results."""
+
+    id = AutoField()
+    executor_id = CleanTextField()
+    account = CleanTextField()
+    controller_id = CleanTextField()
+    type = CleanTextField()
+    connector_name = CleanTextField()
+    trading_pair = CleanTextField()
+    side = CleanTextField(null=True)
+    after_crash = CleanTextField()
+    config = CleanTextField()
+    life = CleanTextField()
+    stop = CleanTextField(null=True)
+    status = CleanTextField()
+    close_type = CleanTextField(null=True)
+    report = CleanTextField()
+    net_pnl_quote = FloatField()
+    net_pnl_pct = FloatField()
+    cum_fees_quote = FloatField()
+    filled_amount_quote = FloatField()
+    error_count = IntegerField()
+    last_error = CleanTextField(null=True)
+    settled = BooleanField()
+    held = BooleanField()
+    created_at = FloatField()
+    closed_at = FloatField(null=True)
+
+    class Meta:
+        """The plural."""
+
+        table_name = "executors"
+
+
+class ExecutorOrderRow(Row):
+    """Which executor an order belongs to, and what it is for in its terms."""
+
+    id = AutoField()
+    executor_id = CleanTextField()
+    account = CleanTextField()
+    connector = CleanTextField()
+    client_order_id = CleanTextField()
+    role = CleanTextField()
+
+    class Meta:
+        """An order belongs to one executor."""
+
+        table_name = "executor_orders"
+
+
+class ExecutorLogRow(Row):
+    """A line that an executor logged."""
+
+    id = AutoField()
+    executor_id = CleanTextField()
+    at = FloatField()
+    level = CleanTextField()
+    message = CleanTextField()
+    exc_info = CleanTextField(null=True)
+
+    class Meta:
+        """The plural."""
+
+        table_name = "executor_logs"
+
+
 class BotRow(Row):
     """A bot: what it should be doing, and the process that does it."""
 
@@ -243,6 +310,9 @@ class MigrationRow(Row):
 ALL: tuple[type[Row], ...] = (
     OrderRow,
     FillRow,
+    ExecutorRow,
+    ExecutorOrderRow,
+    ExecutorLogRow,
     BotRow,
     BotRunRow,
     PerformanceRow,

@@ -12,6 +12,8 @@ from aviary.actors.bots.bot import BotActor
 from aviary.actors.bots.folder import BotFolders
 from aviary.actors.bots.registry import BotRegistry
 from aviary.actors.bots.store import BotStore
+from aviary.actors.executors.executor import Executor
+from aviary.actors.executors.registry import ExecutorRegistry
 from aviary.actors.hosts.engine_host import EngineHost
 from aviary.actors.hosts.sandbox_exchange import SandboxExchange
 from aviary.actors.hosts.template import Launcher, TemplateKeeper
@@ -31,6 +33,7 @@ from aviary.actors.strategies.files import StrategyFiles
 from aviary.actors.strategies.library import StrategyLibrary
 from aviary.supervisors.branches.accounts import SupervisedAccounts
 from aviary.supervisors.branches.bots import SupervisedBots
+from aviary.supervisors.branches.executors import SupervisedExecutors
 from aviary.supervisors.branches.feeds import SupervisedFeeds
 from aviary.supervisors.restarter import TreeRestarter
 
@@ -142,6 +145,10 @@ class ActorFactory:
     def connector(self, account: str, connector: str) -> Connector:
         """The actor of one credential."""
         return Connector(account, connector, self._credentials / account, self._settings.config_password)
+
+    def executor_registry(self) -> ExecutorRegistry:
+        """The registry of all executors."""
+        return ExecutorRegistry(SupervisedExecutors(self._system, Executor), public_host=MARKET_HOST)
 
     def strategy_library(self) -> StrategyLibrary:
         """The keeper of controllers, scripts and their configurations."""

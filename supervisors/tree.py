@@ -92,6 +92,8 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     yield supervisor("accounts", MANY)
     yield ChildSpec("account-registry", factory.account_registry, backoff=BRANCH)
     yield ChildSpec("trading", TradingService, backoff=FEED)
+    yield supervisor("executors", MANY)
+    yield ChildSpec("executor-registry", factory.executor_registry, backoff=BRANCH)
     yield ChildSpec("portfolio", Portfolio, backoff=FEED)
     yield ChildSpec("portfolio-history", factory.portfolio_history, backoff=BRANCH)
     yield ChildSpec("strategy-library", factory.strategy_library, backoff=BRANCH)

@@ -25,6 +25,8 @@ from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.public_data import PublicData
 from aviary.actors.engine.markets.rate_sources import RateSources
 from aviary.actors.engine.processes.stub_application import install_stub_application
+from aviary.actors.engine.standalone.books import LentBooks
+from aviary.actors.engine.standalone.executors import Executors
 from aviary.config.clock import SystemClock, pause
 
 REPORT_INTERVAL = 0.5
@@ -60,12 +62,22 @@ class Host:
         self._feeds = Feeds(self._server, self._clock, self._ticker, self._public, self.spawn)
         self._orders = Orders(self._connections)
         self._holdings = Holdings(self._connections)
+        self._executors = Executors(
+            self._server,
+            self._connections,
+            self._orders,
+            self._holdings,
+            LentBooks(self._feeds),
+            self._clock,
+            self.spawn,
+        )
         methods.update(self._methods())
 
     async def run(self, port: socket.socket) -> int:
         """Serve the port until the server hangs up; the exit code."""
         self.spawn(self._ticker.run(), "ticker")
         self.spawn(self._report(), "report")
+        self.spawn(self._executors.run(), "executors")
         serving = asyncio.create_task(self._server.serve(port))
         waited: set[asyncio.Future[Any]] = {serving, self._failed}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +105,7 @@ class Host:
 
     def _methods(self) -> dict[str, Method]:
         connections, orders, holdings = self._connections, self._orders, self._holdings
-        public, feeds = self._public, self._feeds
+        public, feeds, executors = self._public, self._feeds, self._executors
         return {
             "list_connectors": catalogue.list_connectors,
             "list_candle_connectors": catalogue.list_candle_connectors,
@@ -123,6 +135,15 @@ class Host:
             "position_mode": holdings.position_mode,
             "set_position_mode": holdings.set_position_mode,
             "last_funding_payment": holdings.last_funding_payment,
+            "executor_kinds": executors.executor_kinds,
+            "executor_schema": executors.executor_schema,
+            "check_executor": executors.check_executor,
+            "fits_executor": executors.fits_executor,
+            "start_executor": executors.start_executor,
+            "executor_status": executors.executor_status,
+            "stop_executor": executors.stop_executor,
+            "order_written": executors.order_written,
+            "forget_executor": executors.forget_executor,
             "order_types": public.order_types,
             "public_trading_rules": public.trading_rules,
             "all_trading_pairs": public.all_trading_pairs,

@@ -11,8 +11,9 @@ from aiohttp import WSCloseCode, web
 from aviary.http.auth import BasicAuth, of_websocket
 from aviary.http.origins import is_foreign
 from aviary.http.routing import Page
-from aviary.http.streams.bots import BotSession
 from aviary.http.streams.connection import Connection, Limits
+from aviary.http.streams.executor_hub import ExecutorHub
+from aviary.http.streams.executors import ExecutorSession
 from aviary.http.streams.hub import FeedHub
 from aviary.http.streams.market_data import MarketDataSession, StreamSession
 from aviary.http.streams.parted import Parted
@@ -53,6 +54,7 @@ class Streams:
         self._parted = Parted(system.clock)
         self._open: dict[web.WebSocketResponse, Connection] = {}
         self._feeds: FeedHub | None = None
+        self._executor_hub: ExecutorHub | None = None
 
     def pages(self) -> tuple[Page, ...]:
         """The routes."""
@@ -66,6 +68,8 @@ class Streams:
         """Say goodbye to every client."""
         if self._feeds is not None:
             self._feeds.close()
+        if self._executor_hub is not None:
+            self._executor_hub.close()
 
         async def part(socket: web.WebSocketResponse) -> None:
             with contextlib.suppress(ConnectionError, TimeoutError):
@@ -128,5 +132,7 @@ class Streams:
         return StreamSession(connection, self._system, self._hub(), secrets.token_hex(16), self._parted)
 
     def _executors(self, connection: Connection) -> Session:
+        if self._executor_hub is None:
+            self._executor_hub = ExecutorHub(self._system)
         token = secrets.token_hex(6)
-        return BotSession(connection, self._system, f"{token[:8]}-{token[8:11]}")
+        return ExecutorSession(connection, self._system, self._executor_hub, f"{token[:8]}-{token[8:11]}")

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ class Exchange:
 
     def orders(self, key: str, *, open_only: bool = False) -> list[dict[str, Any]]:
         return self._runner.run(self.process.orders(key, open_only=open_only))
+
+    def fills(self, key: str, market: str) -> list[dict[str, Any]]:
+        return self._runner.run(self.process.fills(key, market=market))
+
+    def price(self, symbol: str = "BTCUSDT") -> Decimal:
+        path = f"/api/v3/ticker/price?symbol={symbol}"
+        return Decimal(self._runner.run(self.process.request("GET", path))["price"])
 
     def positions(self, key: str) -> list[dict[str, Any]]:
         return self._runner.run(self.process.positions(key))

@@ -18,8 +18,9 @@ from aviary.actors.engine.processes.hummingbot_home import use_home
 
 use_home(Path(sys.argv[1]))
 
-from aviary.actors.engine.bots.orchestrator import LASTING, RecordingOrchestrator
+from aviary.actors.engine.bots.orchestrator import RecordingOrchestrator
 from aviary.actors.engine.bots.takeover import ExecutorFills, fetch_fills
+from aviary.actors.engine.executors.kinds import LASTING
 from aviary.actors.engine.executors.record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor
 from aviary.actors.engine.executors.resuming import PastOrder
 from hummingbot.connector.markets_recorder import MarketsRecorder

@@ -13,6 +13,7 @@ from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
 from aviary.actors.accounts.registry import AccountRegistry
 from aviary.actors.accounts.trading import TradingService
 from aviary.actors.bots.registry import BotRegistry
+from aviary.actors.executors.registry import ExecutorRegistry
 from aviary.actors.keeping.database import Database, DatabaseReader
 from aviary.actors.keeping.resources import ResourceKeeper
 from aviary.actors.keeping.supervision import SupervisionService
@@ -122,6 +123,7 @@ async def test_no_nasty_value_in_any_field_is_more_than_a_refusal(value: Any) ->
 DESKS: dict[str, type[Actor]] = {
     "account-registry": AccountRegistry,
     "bot-registry": BotRegistry,
+    "executor-registry": ExecutorRegistry,
     "market-data": MarketData,
     "market/catalogue": Catalogue,
     "portfolio": Portfolio,

@@ -43,6 +43,8 @@ STORY: tuple[str, ...] = (
     f"POST /accounts/add-credential/{CREDENTIAL}",
     "PUT /accounts/{id}",
     "GET /accounts/{id}/balances",
+    # Executors
+    "POST /executors/",
     # Configurations
     f"POST {ONE}",
     f"DELETE {ONE}",
@@ -73,10 +75,12 @@ STORY: tuple[str, ...] = (
     "POST /market-data/order-book/restart/{connector_name}",
     "POST /market-data/trading-pair/remove",
     "POST /supervision/restart",
+    "POST /executors/{executor_id}/stop",
 )
 """Operations that change something, in an order in which one makes what the next needs."""
 
 ENDS: tuple[str, ...] = (
+    "DELETE /executors/positions/{connector_name}/{trading_pair}",
     f"POST {BOTS}/stop-and-archive-bot/{{bot_name}}",
     f"DELETE {CONFIG}",
     "DELETE /scripts/configs/{config_name}",

@@ -33,6 +33,9 @@ class Orders:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self.under_way: set[str] = set()
+        """Orders that this process is about to send, or has no answer to yet: an exchange that does not know one of
+        them may get to know it."""
 
     async def new_order_id(self, connector_name: str, trading_pair: str, side: str) -> str:
         """A client order id in the connector's own style; to be written down before `place_order`."""
@@ -97,19 +100,22 @@ class Orders:
         if too_small is not None:
             connector._update_order_after_failure(client_order_id, trading_pair, ValueError(too_small))  # noqa: SLF001
             return {"outcome": "rejected", "text": too_small, "order": order_of(order)}
+        self.under_way.add(client_order_id)
         try:
             with requests_for(Purpose.PLACE) as sent:
                 async with asyncio.timeout_at(deadline):
                     await connector._place_order_and_process_update(order=order, **extra)  # noqa: SLF001
         except REQUEST_ERRORS as error:
             if not sent.admitted:
-                connector.stop_tracking_order(client_order_id)
+                connector._update_order_after_failure(client_order_id, trading_pair, error)  # noqa: SLF001
                 raise PortRefusal("unavailable", LIMIT_REACHED, retry_after=REQUEST_TIMEOUT) from error
             words = definite_no(error)
             if words is None:
                 return {"outcome": "unresolved", "text": error_text(error), "order": order_of(order)}
             connector._update_order_after_failure(client_order_id, trading_pair, error)  # noqa: SLF001
             return {"outcome": "rejected", "text": words, "order": order_of(order)}
+        finally:
+            self.under_way.discard(client_order_id)
         # The tracker takes the exchange's id in a task of its own; one turn of the loop lets it.
         await asyncio.sleep(0)
         return {"outcome": "open", "text": None, "order": order_of(order)}
@@ -162,7 +168,7 @@ class Orders:
         """`{"outcome": "found" | "not_found" | "unresolved", "text", "order", "fills"}`, as the exchange says now.
 
         If the order is tracked, what is learnt goes into it, and events follow. `not_found` within a second of a lost answer may still be the request on its way: ask again before
-        taking it for settled. `urgent` if somebody waits for it.
+        taking it for settled. An order that is being sent is never `not_found`. `urgent` if somebody waits for it.
         """
         connector = self._connections.get(connector_name).connector
         tracked = connector._order_tracker.fetch_order(client_order_id)  # noqa: SLF001
@@ -172,7 +178,8 @@ class Orders:
                 async with asyncio.timeout(REQUEST_TIMEOUT):
                     facts = await self._look_up(connector, order)
         except REQUEST_ERRORS as error:
-            if connector._is_order_not_found_during_status_update_error(error):  # noqa: SLF001
+            absent = connector._is_order_not_found_during_status_update_error(error)  # noqa: SLF001
+            if absent and client_order_id not in self.under_way:
                 return {"outcome": "not_found", "text": error_text(error), "order": None, "fills": []}
             return {"outcome": "unresolved", "text": error_text(error), "order": None, "fills": []}
         return {"outcome": "found", "text": None, **facts}
@@ -266,8 +273,13 @@ class Orders:
         return restored
 
     async def forget_order(self, connector_name: str, client_order_id: str) -> None:
-        """Follow an order no longer: it is known never to have reached the exchange."""
+        """Follow an order no longer: the exchange does not have it. Whoever counts on it is told that it failed."""
         connector = self._connections.get(connector_name).connector
+        order = connector._order_tracker.fetch_tracked_order(client_order_id)  # noqa: SLF001
+        if order is not None:
+            error = LookupError("the exchange does not have it")
+            connector._update_order_after_failure(client_order_id, order.trading_pair, error)  # noqa: SLF001
+            await asyncio.sleep(0)
         connector.stop_tracking_order(client_order_id)
 
 

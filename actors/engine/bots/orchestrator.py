@@ -13,14 +13,10 @@ from typing import Any, ClassVar
 
 from aviary.actors.engine.bots.books import BookKeeping
 from aviary.actors.engine.bots.takeover import ExecutorFills
-from aviary.actors.engine.executors.dca import LastingDCAExecutor
-from aviary.actors.engine.executors.grid import LastingGridExecutor
-from aviary.actors.engine.executors.lp import LastingLPExecutor
-from aviary.actors.engine.executors.order import LastingOrderExecutor, LastingTWAPExecutor
-from aviary.actors.engine.executors.position import LastingPositionExecutor
+from aviary.actors.engine.executors.closing import closing_executor, exposure, nets
+from aviary.actors.engine.executors.kinds import LASTING, UNFIT
 from aviary.actors.engine.executors.record import ExecutorOrder, ExecutorRecord, UnfinishedExecutor, left_position
 from aviary.actors.engine.executors.resuming import NotResumable, PastOrder, Resumable
-from aviary.actors.engine.executors.two_legged import LastingArbitrageExecutor, LastingXEMMExecutor
 from aviary.config.clock import Clock
 from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
@@ -28,27 +24,11 @@ from hummingbot.model.position import Position
 from hummingbot.strategy import strategy_v2_base
 from hummingbot.strategy_v2.executors.executor_base import ExecutorBase
 from hummingbot.strategy_v2.executors.executor_orchestrator import ExecutorOrchestrator, PositionHold
-from hummingbot.strategy_v2.executors.position_executor.data_types import (
-    PositionExecutorConfig,
-    TripleBarrierConfig,
-)
 from hummingbot.strategy_v2.models.base import RunnableStatus
 from hummingbot.strategy_v2.models.executors import CloseType
 from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger("hummingbot.client.aviary")
-
-LASTING: dict[str, type[Resumable]] = {
-    "position_executor": LastingPositionExecutor,
-    "grid_executor": LastingGridExecutor,
-    "dca_executor": LastingDCAExecutor,
-    "twap_executor": LastingTWAPExecutor,
-    "order_executor": LastingOrderExecutor,
-    "xemm_executor": LastingXEMMExecutor,
-    "arbitrage_executor": LastingArbitrageExecutor,
-    "lp_executor": LastingLPExecutor,
-}
-"""Kinds that a later life can go on with."""
 
 
 class RecordingOrchestrator(BookKeeping):
@@ -293,7 +273,7 @@ class RecordingOrchestrator(BookKeeping):
             # Its controller may come back with a later configuration.
             if dead_executor.fills:
                 self._alarm(
-                    f"Nobody takes over what controller {dead.controller_id} had opened: {_exposure(past)}."
+                    f"Nobody takes over what controller {dead.controller_id} had opened: {exposure(past)}."
                 )
             return True
         kind = LASTING.get(dead.type)
@@ -307,74 +287,37 @@ class RecordingOrchestrator(BookKeeping):
             if executor.is_closed:
                 raise NotResumable("it does not fit the exchange's rules any more")
             executor.resume(dead, past)
-        except (NotResumable, ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
+        except (NotResumable, *UNFIT) as error:
             return self._close(dead, past, error)
         self._begin(executor)
         executor.go_on()
-        log.info(
-            "Went on with a %s of %s: %s.", dead.type, dead.controller_id, _exposure(past) or "nothing traded"
-        )
+        log.info("Went on with a %s of %s: %s.", dead.type, dead.controller_id, exposure(past) or "nothing traded")
         return True
 
     def _close(self, dead: UnfinishedExecutor, past: Sequence[PastOrder], why: Exception) -> bool:
         """Close what an executor holds that can't go on, by one order; whether it is still to be written down."""
-        left = {market: net for market, net in _nets(past).items() if net != 0}
+        left = {market: net for market, net in nets(past).items() if net != 0}
         words = f"A {dead.type} of controller {dead.controller_id} can't go on ({type(why).__name__}: {why})"
         if not left:
             log.warning("%s; it holds nothing.", words)
             return False
         if len(left) > 1 or not all(pair in self.strategy.markets.get(name, ()) for name, pair in left):
-            self._alarm(f"{words} nor be closed; it holds {_exposure(past)}.")
+            self._alarm(f"{words} nor be closed; it holds {exposure(past)}.")
             return True
-        ((connector_name, trading_pair), net), *_ = left.items()
-        side = TradeType.BUY if net > 0 else TradeType.SELL
-        mine = [
-            one
-            for one in past
-            if one.amount > 0
-            and (one.order.connector_name, one.order.trading_pair) == (connector_name, trading_pair)
-        ]
-        config = PositionExecutorConfig(
-            id=dead.id,
-            timestamp=mine[0].order.created_at,
-            controller_id=dead.controller_id,
-            connector_name=connector_name,
-            trading_pair=trading_pair,
-            side=side,
-            amount=abs(net),
-            entry_price=mine[0].filled().price,
-            triple_barrier_config=TripleBarrierConfig(),
-        )
-        executor = LastingPositionExecutor(
+        (market, net), *_ = left.items()
+        executor = closing_executor(
+            dead,
+            past,
+            market,
+            net,
             strategy=self.strategy,
-            config=config,
             update_interval=self.executors_update_interval,
             max_retries=self.executors_max_retries,
         )
-        closing = UnfinishedExecutor(
-            dead.id, dead.controller_id, config.type, "", (), {}, {"closing": "EARLY_STOP"}
-        )
-        executor.resume(closing, past)
         self._begin(executor)
         executor.go_on()
-        self._alarm(f"{words}; closing what it holds: {_exposure(past)}.")
+        self._alarm(f"{words}; closing what it holds: {exposure(past)}.")
         return True
-
-
-def _nets(past: Sequence[PastOrder]) -> dict[tuple[str, str], Decimal]:
-    nets: dict[tuple[str, str], Decimal] = {}
-    for one in past:
-        market = one.order.connector_name, one.order.trading_pair
-        signed = one.amount if one.order.side == TradeType.BUY else -one.amount
-        nets[market] = nets.get(market, Decimal(0)) + signed
-    return nets
-
-
-def _exposure(past: Sequence[PastOrder]) -> str:
-    """What some orders hold together, in words."""
-    return ", ".join(
-        f"{net.normalize():f} {pair} on {name}" for (name, pair), net in _nets(past).items() if net != 0
-    )
 
 
 def record_executors(clock: Clock, alarm: Callable[[str], None]) -> None:

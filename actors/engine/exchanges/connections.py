@@ -6,7 +6,7 @@ starts its streams when it answers and starts them over after an outage.
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,11 @@ class Connections:
         self._ticker = ticker
         self._open: dict[str, Connection] = {}
         self._changing = asyncio.Lock()
+        self._told_of_closing: list[Callable[[str], None]] = []
+
+    def when_closed(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the name of each connector that is closed, or built anew, before it is."""
+        self._told_of_closing.append(tell)
 
     async def open_connector(
         self,
@@ -108,6 +113,8 @@ class Connections:
         connection = self._open.pop(connector_name, None)
         if connection is None:
             return False
+        for tell in self._told_of_closing:
+            tell(connector_name)
         if connection.announcer is not None:
             connection.announcer.close()
         await self._ticker.remove(connection.connector)

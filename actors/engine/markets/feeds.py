@@ -101,7 +101,7 @@ class Feeds:
         if isinstance(opened.feed, CandlesFeed):
             await opened.feed.close()
         if opened.stream is not None:
-            await self._leave(opened.stream)
+            await self.leave(opened.stream)
         return True
 
     async def open_feeds(self) -> list[str]:
@@ -119,6 +119,12 @@ class Feeds:
         if depth is not None and isinstance(opened.feed, BookFeed):
             return opened.feed.levels(depth)
         return opened.feed.snapshot()
+
+    async def follow(self, connector_name: str, trading_pair: str) -> PairStream:
+        """The live stream of a pair, for whoever reads its book in this process; `leave` lets it go."""
+        await self._public.check_pairs(connector_name, [trading_pair])
+        symbols = await self._public.connector(connector_name).trading_pair_symbol_map()
+        return self._join(connector_name, trading_pair, symbols)
 
     def _make(
         self,
@@ -182,7 +188,8 @@ class Feeds:
     async def _drop(self, topic: str) -> None:
         await self.close_feed(topic)
 
-    async def _leave(self, key: tuple[str, str]) -> None:
+    async def leave(self, key: tuple[str, str]) -> None:
+        """One less needs the stream of a connector's pair; the last one ends it."""
         stream, task = self._streams[key]
         stream.users -= 1
         if stream.users == 0:
