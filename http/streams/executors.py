@@ -21,7 +21,7 @@ from aviary.http.json import dumps
 from aviary.http.streams.bots import DEFAULT_INTERVALS, BotSession
 from aviary.http.streams.connection import Connection, framed
 from aviary.http.streams.executor_hub import ANSWER_TIMEOUT, Answer, ExecutorHub
-from aviary.http.streams.session import BadRequest, count_of, number_of, shown, text_of
+from aviary.http.streams.session import BadRequest, count_of, seconds_of, shown, text_of
 from aviary.http.streams.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ExecutorSession(BotSession):
         if not isinstance(kind, str) or kind not in KINDS:
             valid = sorted((*DEFAULT_INTERVALS, *KINDS))
             raise BadRequest(f"Unknown subscription type: {shown(kind)}. Valid types: {valid}")
-        interval = number_of(request, "update_interval", DEFAULT_INTERVAL, SHORTEST, LONGEST)
+        interval = seconds_of(request, "update_interval", DEFAULT_INTERVAL, SHORTEST, LONGEST, brought_within=True)
         if kind == "executor_logs":
             subscription = self._logs(request, interval)
         else:
