@@ -67,7 +67,7 @@ class ExecutorSession(BotSession):
         if not isinstance(kind, str) or kind not in KINDS:
             valid = sorted((*DEFAULT_INTERVALS, *KINDS))
             raise BadRequest(f"Unknown subscription type: {shown(kind)}. Valid types: {valid}")
-        interval = seconds_of(request, "update_interval", DEFAULT_INTERVAL, SHORTEST, LONGEST, brought_within=True)
+        interval = seconds_of(request, "update_interval", DEFAULT_INTERVAL, (SHORTEST, LONGEST), brought_within=True)
         if kind == "executor_logs":
             subscription = self._logs(request, interval)
         else:
