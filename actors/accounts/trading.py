@@ -63,6 +63,9 @@ SHORTEST_WAIT = 0.1
 
 READ_TIMEOUT = 10.0
 
+MEMORY_TIMEOUT = 4.0
+"""Seconds a connector has to say what it knows without asking the exchange."""
+
 ASK_TIMEOUT = 15.0
 """Seconds a connector has to say what it holds."""
 
@@ -287,7 +290,7 @@ class TradingService(AsyncActor):
             if otherwise is None:
                 return None
             with contextlib.suppress(Refusal, ActorCrashed):
-                return await self.ask(connection.address, otherwise, timeout=READ_TIMEOUT)
+                return await self.ask(connection.address, otherwise, timeout=MEMORY_TIMEOUT)
             return None
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))
