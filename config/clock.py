@@ -28,17 +28,18 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock that moves only when told to; `now` and `monotonic` move together."""
+    """A clock that moves only when told to; `now` and `monotonic` move together unless it is set."""
 
     EPOCH = 1_700_000_000.0
     """Time of day, in Unix seconds, at which every fake clock starts."""
 
     def __init__(self) -> None:
         self._elapsed = 0.0
+        self._set_by = 0.0
 
     def now(self) -> float:
         """Time of day, in seconds since the Unix epoch."""
-        return self.EPOCH + self._elapsed
+        return self.EPOCH + self._set_by + self._elapsed
 
     def monotonic(self) -> float:
         """Seconds since this clock was made."""
@@ -49,6 +50,10 @@ class FakeClock:
         if seconds < 0:
             raise ValueError(f"a clock does not go back ({seconds} s)")
         self._elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        """Set the time of day forward or back, as an operator does; no time passes by it."""
+        self._set_by += seconds
 
 
 def pause(seconds: float) -> None:

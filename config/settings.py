@@ -68,8 +68,15 @@ class Settings(BaseModel):
     """Whether hosts and bots are forked from a warm process; without it they start cold."""
     broker: Literal["auto", "mosquitto", "iotcore"] = "auto"
     """Which embedded broker to run."""
-    cors_origins: tuple[str, ...] = ()
-    """Origins (`https://host:port`) that browsers may call from, separated by commas."""
+    account_update_interval: float = Field(default=5.0, ge=0.1, le=1440, allow_inf_nan=False)
+    """Minutes between two snapshots of what the accounts hold and are worth."""
+    cors_origins: tuple[str, ...] = (
+        "http://localhost:*",
+        "https://localhost:*",
+        "http://127.0.0.1:*",
+        "https://127.0.0.1:*",
+    )
+    """Origins (`https://host:port`) that browsers may call from, separated by commas; `*` means any port."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
 

@@ -14,7 +14,7 @@ from aviary.actors.core.message import Message
 from aviary.http.fields import Fields, Sent, fields_of
 from aviary.http.names import MAX_NAME, NAME
 from aviary.http.outcomes import OUTCOMES, headers, outcomes_of, response, responses
-from aviary.http.problems import Problem, ValidationProblem
+from aviary.http.problems import Problem, Unanswered, ValidationProblem
 from aviary.http.routing import MAX_BODY, Page, Row
 from aviary.http.schemas import Schemas, without_null
 from aviary.http.startup_responder import VERSION
@@ -32,11 +32,14 @@ TAGS = {
     "connectors": "What the connectors are and what they take",
     "controllers": "Controllers: their code, their configurations, and those of deployed bots",
     "market-data": "Prices, order books, candles, trades and funding",
-    "portfolio": "What the accounts hold",
+    "portfolio": "What the accounts hold and held, and how they have done",
+    "rate-oracle": "What tokens are worth in one another",
     "sandbox": "The simulated exchange",
     "scripts": "Scripts: their code and their configurations",
     "server": "Whether the server lives and serves",
+    "storage": "The room that files take",
     "supervision": "The tree of actors, and what happened in it",
+    "system": "How busy and how full the machine is",
     "trading": "Orders, trades and positions",
 }
 
@@ -48,6 +51,7 @@ def document_of(rows: tuple[Row, ...], pages: tuple[Page, ...] = (), max_body: i
         taken=[row.message for row in rows],
         given=[
             Problem,
+            Unanswered,
             ValidationProblem,
             *(answer_of(row) for row in rows),
             *(answer for page in told for answer in page.answers.values()),

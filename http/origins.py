@@ -1,7 +1,7 @@
-"""Which web pages may talk to the server: its own, and those of the origins that the operator named.
+"""Which web pages may talk to the server: its own, and those of the origins that are allowed.
 
-A browser that once logged in sends the password along with whatever any page asks of this server. Without
-a named origin, another site's page can neither read an answer (no CORS headers), nor change anything, nor
+A browser that once logged in sends the password along with whatever any page asks of this server. The page
+of an origin that is not allowed can neither read an answer (no CORS headers), nor change anything, nor
 open a websocket, which CORS does not cover.
 """
 
@@ -17,20 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 METHODS = "GET, POST, PUT, DELETE"
-HEADERS = "Authorization, Content-Type"
+HEADERS = "Authorization, Content-Type, Idempotency-Key"
 
 PREFLIGHT_AGE = "600"
 """Seconds for which a browser may remember what it may send."""
 
 
 def is_foreign(request: web.Request, allowed: tuple[str, ...]) -> bool:
-    """Whether a page of an origin that was not named asks. Programs send no origin and are never foreign."""
+    """Whether a page of an origin that is not allowed asks. Programs send no origin and are never foreign."""
     origin = request.headers.get("Origin")
-    return origin is not None and origin not in allowed and urlsplit(origin).netloc != request.host
+    return origin is not None and not is_allowed(origin, allowed) and urlsplit(origin).netloc != request.host
+
+
+def is_allowed(origin: str, allowed: tuple[str, ...]) -> bool:
+    """Whether an origin is one of those, or one of their hosts at any port where they say `*`."""
+    if "*" in origin:
+        # What stands for any port is nobody's origin.
+        return False
+    if origin in allowed:
+        return True
+    host, _, port = origin.rpartition(":")
+    # Without a port there is one colon only, the one behind the scheme.
+    anywhere = f"{host}:*" if port.isascii() and port.isdecimal() else f"{origin}:*"
+    return anywhere in allowed
 
 
 def cors(allowed: tuple[str, ...]) -> Any:
-    """The middleware that lets the named origins in and keeps all others from changing anything."""
+    """The middleware that lets the allowed origins in and keeps all others from changing anything."""
 
     @web.middleware
     async def check(
@@ -41,10 +54,10 @@ def cors(allowed: tuple[str, ...]) -> Any:
                 return await handler(request)
             return refuse(403, "This origin is not allowed; see the setting CORS_ORIGINS")
         origin = request.headers.get("Origin")
-        if origin not in allowed:
+        if origin is None or not is_allowed(origin, allowed):
             return await handler(request)
         headers = {
-            "Access-Control-Allow-Origin": origin or "",
+            "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Credentials": "true",
             "Vary": "Origin",
         }
@@ -52,7 +65,7 @@ def cors(allowed: tuple[str, ...]) -> Any:
             headers["Access-Control-Allow-Methods"] = METHODS
             headers["Access-Control-Allow-Headers"] = HEADERS
             headers["Access-Control-Max-Age"] = PREFLIGHT_AGE
-            return web.Response(status=204, headers=headers)
+            return web.Response(text="OK", headers=headers)
         response = await handler(request)
         if not response.prepared:
             response.headers.update(headers)

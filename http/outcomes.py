@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aviary.http.problems import Problem, ValidationProblem
+from aviary.actors.core.message import Value
+from aviary.http.problems import Problem, Unanswered, ValidationProblem
 from aviary.http.refusals import STATUS
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ OUTCOMES: Mapping[int, Outcome] = {
 }
 
 
+SHAPES: Mapping[int, type[Value]] = {422: ValidationProblem, 504: Unanswered}
+"""What tells of a status, where it is no `Problem`."""
+
+
 def outcomes_of(row: Row) -> list[int]:
     """The statuses that may be answered instead of a row's own."""
     statuses = {404, 405, 422, 500, 503, *STATUS.values(), *row.refusals.values()}
@@ -57,6 +62,9 @@ def outcomes_of(row: Row) -> list[int]:
         statuses |= {401, 429}
     if row.takes_body:
         statuses |= {413, 415}
+    if row.method == "GET":
+        # It changes nothing, so that no answer is one to ask for again.
+        statuses.discard(504)
     return sorted(statuses)
 
 
@@ -72,9 +80,7 @@ def responses(schemas: Schemas, max_body: int) -> dict[str, Any]:
             "description": outcome.text.format(max_body=max_body),
             "headers": headers(outcome),
             "content": {
-                "application/json": {
-                    "schema": schemas.of(ValidationProblem if status == 422 else Problem),  # noqa: PLR2004
-                }
+                "application/json": {"schema": schemas.of(SHAPES.get(status, Problem))},
             },
         }
         for status, outcome in OUTCOMES.items()

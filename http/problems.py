@@ -22,6 +22,17 @@ class Problem(Value):
     """Of each field of a refused change of a configuration what became of it; left out otherwise."""
 
 
+class Unanswered(Value):
+    """That nobody knows whether a request was carried out."""
+
+    detail: str
+    """Why, in words for people."""
+    order_id: str = ""
+    """Of an order: its id, by which to look for it; left out otherwise."""
+    state: str = ""
+    """Of an order: what is known of it; left out otherwise."""
+
+
 class WrongPlace(Value):
     """One thing that is wrong with a request."""
 
@@ -31,8 +42,8 @@ class WrongPlace(Value):
     """Where it is: `path`, `query` or `body`, then names and positions."""
     msg: str
     """What is wrong, in words for people."""
-    input: str | float | bool | None
-    """What was sent there, cut to 200 characters; null for what is larger or may be secret."""
+    input: str | float | bool | dict[str, Any] | None
+    """What was sent there, cut to 200 characters; null for what is larger or may be secret, `{}` for what is no JSON."""
     ctx: dict[str, str] = Field(default_factory=dict)
     """What else there is to say, such as the limit."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import peewee
 from aviary.config.clock import Clock
-from aviary.persistence import schema, tables
+from aviary.persistence import portfolio_schema, schema, tables
 from aviary.persistence.tables import Query
 
 MIGRATION_LOCK = 7_241_905
@@ -50,6 +50,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "create everything", schema.FIRST),
     Migration(2, "count a trade once in each of its orders", schema.FILLS_BY_ORDER),
     Migration(3, "keep what was known last", schema.LAST_KNOWN),
+    Migration(4, "keep settings and what portfolios were worth", portfolio_schema.PORTFOLIO),
 )
 
 

@@ -4,8 +4,10 @@ import peewee
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.journal import Journal
+from aviary.persistence.kept_settings import KeptSettings
 from aviary.persistence.last_known import LastKnown
 from aviary.persistence.orders import Orders
+from aviary.persistence.portfolio import PortfolioSnapshots
 
 
 class Repositories:
@@ -16,4 +18,6 @@ class Repositories:
         self.fills = Fills(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
+        self.settings = KeptSettings(database)
+        self.portfolio = PortfolioSnapshots(database)
         self.last_known = LastKnown(database)

@@ -174,6 +174,41 @@ class JournalRow(Row):
         table_name = "journal"
 
 
+class KeptSettingRow(Row):
+    """Something that was set while the server ran."""
+
+    name = CleanTextField(primary_key=True)
+    value = CleanTextField()
+    changed_at = FloatField()
+
+    class Meta:
+        """The plural."""
+
+        table_name = "kept_settings"
+
+
+class PortfolioRow(Row):
+    """What one credential held at a moment, in whole Unix seconds, and what had become of it until then."""
+
+    id = AutoField()
+    at = IntegerField()
+    account = CleanTextField()
+    connector = CleanTextField()
+    state = CleanTextField()
+    grain = IntegerField()
+    quote = CleanTextField()
+    value = DecimalTextField()
+    profit = DecimalTextField()
+    flow = DecimalTextField()
+    untold = DecimalTextField()
+    holdings = CleanTextField()
+
+    class Meta:
+        """One row a credential and moment."""
+
+        table_name = "portfolio_snapshots"
+
+
 class LastKnownRow(Row):
     """What the outside world said last of a subject, as JSON."""
 
@@ -208,6 +243,8 @@ ALL: tuple[type[Row], ...] = (
     BotRunRow,
     PerformanceRow,
     JournalRow,
+    KeptSettingRow,
+    PortfolioRow,
     LastKnownRow,
 )
 """Every table but that of the migrations themselves."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aviary.actors.accounts.connector import Connector
+from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
 from aviary.actors.accounts.registry import AccountRegistry
 from aviary.actors.bots.bot import BotActor
 from aviary.actors.bots.folder import BotFolders
@@ -16,9 +17,11 @@ from aviary.actors.hosts.sandbox_exchange import SandboxExchange
 from aviary.actors.hosts.template import Launcher, TemplateKeeper
 from aviary.actors.keeping.database import Database, DatabaseInspector, DatabaseReader
 from aviary.actors.keeping.disk import Disk
+from aviary.actors.keeping.resources import ResourceKeeper
 from aviary.actors.keeping.supervision import SupervisionService
 from aviary.actors.markets.feed_registry import FeedRegistry
 from aviary.actors.markets.market_data import MarketData
+from aviary.actors.markets.rate_oracle import RateOracle
 from aviary.actors.messages.broker import BrokerInfo
 from aviary.actors.messages.sandbox import GetSandbox
 from aviary.actors.messaging.broker import Broker
@@ -120,6 +123,14 @@ class ActorFactory:
         """The desk that answers for markets; the documented routes mean the simulated exchange if it runs."""
         return MarketData(MARKET_HOST, self._sandbox)
 
+    def rate_oracle(self) -> RateOracle:
+        """Who knows what tokens are worth."""
+        return RateOracle(MARKET_HOST, simulated=self._sandbox is not None)
+
+    def portfolio_history(self) -> PortfolioHistoryKeeper:
+        """Who keeps what the accounts were worth."""
+        return PortfolioHistoryKeeper(period=self._settings.account_update_interval * 60)
+
     def account_registry(self) -> AccountRegistry:
         """The registry of all accounts."""
         branch = SupervisedAccounts(self._system, lambda account: self.host(f"account-{account}"), self.connector)
@@ -140,6 +151,11 @@ class ActorFactory:
     def bot(self, name: str) -> BotActor:
         """The actor of one bot."""
         return BotActor(name, self._folders.of(name), self._store, self._runtime)
+
+    def resources(self) -> ResourceKeeper:
+        """Who knows how full the machine is."""
+        bots = self._settings.bots
+        return ResourceKeeper(self._layout.home, {name: bots / name for name in ("archived", "instances", "conf")})
 
     def supervision(self) -> SupervisionService:
         """The desk that answers for the tree."""

@@ -3,6 +3,7 @@
 The rules are those of OTP's `supervisor`: see its documentation, "Supervision Principles".
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from aviary.actors.core.exits import Exit, is_abnormal
@@ -65,7 +66,8 @@ def members(strategy: Strategy, order: tuple[str, ...], name: str) -> tuple[str,
 
 def recent(history: tuple[float, ...], now: float, period: float) -> tuple[float, ...]:
     """The restarts, as monotonic seconds, that still count."""
-    return tuple(at for at in history if now - at <= period)
+    # They are in their order, and there may be thousands of them for each that is added.
+    return history[bisect_left(history, True, key=lambda at: now - at <= period) :]
 
 
 def is_too_often(spec: SupervisorSpec, history: tuple[float, ...]) -> bool:

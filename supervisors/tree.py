@@ -69,6 +69,7 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     yield ChildSpec("database-inspector", factory.inspector, backoff=BRANCH)
     yield ChildSpec("journal", lambda: JournalKeeper(WRITER), backoff=BRANCH)
     yield ChildSpec("disk", factory.disk, backoff=FEED)
+    yield ChildSpec("resources", factory.resources, backoff=FEED)
     yield ChildSpec("supervision", factory.supervision, backoff=BRANCH)
     if settings.template:
         yield ChildSpec("template", factory.template, backoff=BRANCH)
@@ -84,6 +85,7 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
         ChildSpec("host", lambda: factory.host("market"), backoff=HOST),
         ChildSpec("catalogue", lambda: Catalogue(MARKET_HOST), backoff=FEED),
     )
+    yield ChildSpec("rate-oracle", factory.rate_oracle, backoff=FEED)
     yield supervisor("feeds", MANY)
     yield ChildSpec("feed-registry", factory.feed_registry, backoff=BRANCH)
     yield ChildSpec("market-data", factory.market_data, backoff=BRANCH)
@@ -91,6 +93,7 @@ def branches(settings: Settings, factory: ActorFactory) -> Iterator[ChildSpec]:
     yield ChildSpec("account-registry", factory.account_registry, backoff=BRANCH)
     yield ChildSpec("trading", TradingService, backoff=FEED)
     yield ChildSpec("portfolio", Portfolio, backoff=FEED)
+    yield ChildSpec("portfolio-history", factory.portfolio_history, backoff=BRANCH)
     yield ChildSpec("strategy-library", factory.strategy_library, backoff=BRANCH)
     yield supervisor("bots", MANY)
     yield ChildSpec("bot-registry", factory.bot_registry, backoff=BRANCH)

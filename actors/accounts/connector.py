@@ -33,7 +33,7 @@ from aviary.actors.messages.trading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from aviary.actors.messages.connectors import Balance
@@ -65,8 +65,18 @@ ALARM_AFTER = 10.0
 DEAF_AFTER = 3
 """Changes in a row that a comparison found and the user stream had not told: the stream is deaf."""
 
+RENEWAL_PAUSE = 60.0
+"""Seconds between two renewals of a user stream, which cost two seconds of service each. What it does not tell is
+found by the comparisons meanwhile."""
+
+LONGEST_PAUSE = 2.0
+"""Seconds between two tries to account for all orders after an outage, at most."""
+
 OPEN_TIMEOUT = 30.0
 """Seconds for opening a connector: its keys are decrypted, 0.4 s of a processor each."""
+
+NEXT_SIGN = 3.0
+"""Seconds after which another try makes sense while an exchange is out of reach: its host asks it as often."""
 
 FIRST_RETRY, LAST_RETRY = 0.5, 60.0
 """Seconds until the next try to open the connector, doubling from the first to the last."""
@@ -75,7 +85,7 @@ TOPICS = ("order", "fill", "balance", "position", "connector")
 
 
 class ConnectorLost(Exception):
-    """The connector in the host gives no sign of life, or tells only half: it is built anew."""
+    """The connector in the host gives no sign of life: it is built anew."""
 
 
 class Connector(AsyncActor):
@@ -104,10 +114,15 @@ class Connector(AsyncActor):
         self._reason = "it is being opened"
         self._since = 0.0
         self._host_ready = False
+        self._opened = False
+        self._missing = ""
+        self._try_after = FIRST_RETRY
         self._heard_at: float | None = None
         self._reopen = False
         self._compare_asked = False
         self._missed = 0
+        self._renewed_at: float | None = None
+        self._user_streams = 0
         self._foreign: tuple[str, ...] = ()
         self._subscriptions: list[Callable[[], None]] = []
 
@@ -191,11 +206,11 @@ class Connector(AsyncActor):
                 self._enter("ready", "")
                 await self._watch()
             if not self._reopen:
-                self._enter("interrupted", f"{self._connector} can't be reached")
+                self._enter("interrupted", self._missing or f"{self._connector} can't be reached")
 
     async def _open(self) -> None:
         tries = 0
-        self._host_ready = False
+        self._host_ready = self._opened = False
         while True:
             self._holdings.last.take_keys()
             try:
@@ -208,10 +223,13 @@ class Connector(AsyncActor):
                 )
             except Refusal as refusal:
                 self._enter(self._phase if self._phase == "interrupted" else "opening", refusal.detail)
-                await asyncio.sleep(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10)))
+                self._try_after = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10))
+                await asyncio.sleep(self._try_after)
                 tries += 1
                 self._sound_alarm()
             else:
+                self._opened = True
+                self._try_after = NEXT_SIGN
                 self._heard_at = self.clock.monotonic()
                 return
 
@@ -229,11 +247,12 @@ class Connector(AsyncActor):
 
     async def _account_for_orders(self) -> None:
         """Find out what became of every order that an earlier life, or an outage, left in doubt."""
+        self._orders.ask_all_now()
         self._enter("reconciling", "its orders are being compared with the exchange's")
         while self._host_ready and not self._reopen:
             try:
                 await self._orders.restore()
-                result = await self._orders.compare()
+                result = await self._orders.compare(urgent=True)
                 self._foreign = self._foreign if result.foreign is None else result.foreign
                 if not result.unanswered:
                     return
@@ -241,7 +260,10 @@ class Connector(AsyncActor):
             except (Refusal, ActorCrashed) as trouble:
                 self._reason = str(trouble)
             self._sound_alarm()
-            await asyncio.sleep(max(SHORTEST_INTERVAL, self._orders.next_question() or FIRST_RETRY))
+            self._try_after = min(
+                max(SHORTEST_INTERVAL, self._orders.next_question() or FIRST_RETRY), LONGEST_PAUSE
+            )
+            await asyncio.sleep(self._try_after)
 
     async def _watch(self) -> None:
         """Compare with the exchange now and then, and sooner when there is something to find out."""
@@ -269,7 +291,20 @@ class Connector(AsyncActor):
             self._foreign = result.foreign
         self._missed += result.untold
         if self._missed >= DEAF_AFTER:
-            raise ConnectorLost(f"{self._missed} changes were found that the user stream had not told")
+            await self._renew_user_stream()
+
+    async def _renew_user_stream(self) -> None:
+        """Have a stream that tells too little connected anew; nothing else is touched by it."""
+        now = self.clock.monotonic()
+        if self._renewed_at is not None and now - self._renewed_at < RENEWAL_PAUSE:
+            return
+        self.degrade(f"{self._missed} changes were found that the user stream had not told: it is connected anew")
+        self._renewed_at, self._missed = now, 0
+        try:
+            await self._call("renew_user_stream")
+        except (Refusal, ActorCrashed):
+            # A host that does not answer is replaced, and its streams with it.
+            return
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or until there is news. `ConnectorLost` if the host has not mentioned the connector for long."""
@@ -340,12 +375,22 @@ class Connector(AsyncActor):
                 self._holdings.hear_positions(event["positions"])
                 self.publish(f"{self.address}/positions", spoken.payload)
             case _:
-                self._heard_at = self.clock.monotonic()
-                if event["ready"]:
-                    self._holdings.last.touch()
-                if self._host_ready != event["ready"]:
-                    self._host_ready = event["ready"]
-                    self._news.set()
+                self._hear_status(event)
+
+    def _hear_status(self, status: Mapping[str, Any]) -> None:
+        self._heard_at = self.clock.monotonic()
+        if status["ready"]:
+            self._holdings.last.touch()
+        self._missing = missing_of(self._connector, status)
+        if status.get("user_streams", 0) != self._user_streams:
+            # What happened between two streams is told by nobody.
+            self._user_streams = status["user_streams"]
+            self._compare_soon()
+        if self._host_ready != status["ready"]:
+            self._host_ready = status["ready"]
+            self._news.set()
+        elif self._missing and self._phase in {"connecting", "interrupted"}:
+            self._reason = self._missing
 
     # What is asked
 
@@ -361,12 +406,17 @@ class Connector(AsyncActor):
         return await self._orders.place(wanted, checked, name)
 
     async def _cancel(self, client_order_id: str) -> CancelledOrder:
-        self._require_ready()
+        # A cancel needs no user stream, and no account of other orders: it is sent whenever requests can be.
+        if not self._opened:
+            raise Unavailable(
+                f"{self._account}/{self._connector} cancels nothing now: {self._reason}", self._try_after
+            )
         return await self._orders.cancel(client_order_id)
 
     def _require_ready(self) -> None:
         if self._phase != "ready":
-            raise Unavailable(f"{self._account}/{self._connector} takes no orders now: {self._reason}")
+            text = f"{self._account}/{self._connector} takes no orders now: {self._reason}"
+            raise Unavailable(text, self._try_after)
 
     async def _until_ready(self, patience: float) -> None:
         try:
@@ -415,3 +465,15 @@ class Connector(AsyncActor):
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
         return await call_host(self, self._host, method, limit=limit, connector_name=self._connector, **arguments)
+
+
+def missing_of(connector: str, status: Mapping[str, Any]) -> str:
+    """What a host's connector waits for, by its status; empty if it is ready or does not tell."""
+    if status["ready"]:
+        return ""
+    if status.get("network") == "disconnected":
+        return f"it waits for an answer of {connector}, which is asked every {NEXT_SIGN:g} s"
+    parts = [name for name, there in status.get("parts", {}).items() if not there]
+    if parts == ["user_stream_initialized"]:
+        return f"it waits for the user stream of {connector}, without which fills are not heard"
+    return f"it waits for {', '.join(part.replace('_', ' ') for part in parts)} of {connector}" if parts else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.last_holdings import LastHoldings
 from aviary.actors.accounts.orders import check_order
+from aviary.actors.accounts.position_modes import mode_of
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.connectors import Balance, TradingRule
@@ -134,11 +135,7 @@ class ConnectorHoldings:
     async def set_position_mode(self, wanted: SetPositionMode) -> Confirmed:
         """Set the position mode, in any spelling."""
         self._require_perpetual()
-        mode = wanted.position_mode.upper().replace("-", "").replace("_", "")
-        if mode not in {"HEDGE", "ONEWAY"}:
-            raise Invalid(
-                f"Invalid position mode '{wanted.position_mode}'. Must be 'HEDGE' or 'ONEWAY'", "position_mode"
-            )
+        mode = mode_of(wanted.position_mode)
         pair = await self._require_traded(wanted.trading_pair)
         await self._call("set_position_mode", mode=mode, trading_pair=pair)
         return Confirmed(message=f"Position mode set to {mode} on {self._connector}")

@@ -19,13 +19,13 @@ from aviary.persistence.order_states import TERMINAL
 from aviary.persistence.orders import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aviary.actors.core.actor import AsyncActor
     from aviary.actors.messages.trading import PlaceOrder
     from aviary.persistence.order_states import OrderState
 
-FEW_PAIRS = 5
+FEW_PAIRS = 13
 """Pairs up to which the exchange is asked for each one's open orders instead of all: on Binance a pair weighs
 6 of the 6000 that an address may use up in a minute, all of them 80 ("Account endpoints")."""
 
@@ -63,6 +63,7 @@ class ConnectorOrders:
         self._compare_soon = compare_soon
         self._placing: set[str] = set()
         self._cancelling: set[str] = set()
+        self._exchange_silent = False
         self._resolver = OrderResolver(actor, account, connector, self._records, compare_soon, self._cancel_again)
 
     # Placing
@@ -169,16 +170,19 @@ class ConnectorOrders:
 
     async def _cancel_answered(self, order: Order, answer: dict[str, Any]) -> CancelledOrder:
         match answer["outcome"]:
+            case "cancelled" if await self._is_all_told(order, answer):
+                await self._resolver.note(order, "cancelled")
+                return _cancelled(order, "cancelled")
             case "cancelled":
                 # Asked for its fills too: the user stream may have missed one.
-                if not await self._resolver.settle(order):
+                if not await self._resolver.settle(order, urgent=True):
                     self._compare_soon()
                 return _cancelled(order, "cancelled")
             case "rejected":
                 back: OrderState = "partially_filled" if order.filled_amount else "open"
                 await self._resolver.note(order, back, error=answer["text"])
                 raise Rejected(answer["text"])
-            case "not_found" if await self._resolver.settle(order):
+            case "not_found" if await self._resolver.settle(order, urgent=True):
                 known = await self._records.get(order.client_order_id)
                 state = "gone" if known is None else known.state
                 if state == "cancelled":
@@ -187,6 +191,12 @@ class ConnectorOrders:
             case _:
                 self._compare_soon()
                 return _cancelled(order, "pending_cancel")
+
+    async def _is_all_told(self, order: Order, answer: dict[str, Any]) -> bool:
+        """Whether what a cancelled order had traded, by the exchange's own words, is known already."""
+        executed = answer.get("executed_base")
+        known = await self._records.get(order.client_order_id)
+        return executed is not None and known is not None and known.filled_amount == Decimal(executed)
 
     # News
 
@@ -199,6 +209,8 @@ class ConnectorOrders:
         unasked = not self._resolver.asked_lately(name)
         state = EVENTS.get(event["event"])
         executed = Decimal(event.get("executed_base") or 0)
+        if order.state == state and executed <= order.filled_amount:
+            return unasked
         if state is None or (state in TERMINAL and (order.cancel_requested or executed > order.filled_amount)):
             # An end is taken for one once the exchange was asked for its fills: one that was not told would
             # never be missed afterwards.
@@ -225,8 +237,8 @@ class ConnectorOrders:
             await self._call("restore_orders", orders=followed)
         return len(live)
 
-    async def compare(self, *, always: bool = True, told: bool = False) -> Pass:
-        """Compare all live orders with the exchange and settle what differs.
+    async def compare(self, *, always: bool = True, told: bool = False, urgent: bool = False) -> Pass:
+        """Compare all live orders with the exchange and settle what differs; `urgent` if orders wait for that.
 
         Without a live order the exchange is asked only if told to do so `always`: for what is there and
         not ours. `told` says that a user stream tells what changes, and is given time to do so. Raises a refusal
@@ -240,25 +252,31 @@ class ConnectorOrders:
         try:
             theirs = await self._open_orders([None] if everything else sorted(pairs))
         except Unsupported:
-            return await self._ask_about(live)
+            return await self._ask_about(live, urgent=urgent)
+        except Refusal:
+            self._exchange_silent = True
+            raise
+        if self._exchange_silent:
+            self._exchange_silent = False
+            self.ask_all_now()
         # By what is known when the answer is there: much may have been told while the exchange was asked.
         names = {order.client_order_id for order in live} - self._placing - self._cancelling
         differences = reconcile([order for order in await self._live() if order.client_order_id in names], theirs)
         for order, found in differences.confirmed:
             state: OrderState = "partially_filled" if order.filled_amount else "open"
             await self._resolver.note(order, state, exchange_order_id=found.exchange_order_id)
-        for order in differences.cancels_lost:
-            await self._cancel_again(order)
-        result = await self._settle(differences.to_ask(), told=told)
+        await self._each(differences.cancels_lost, self._cancel_again)
+        result = await self._settle(differences.to_ask(), told=told, urgent=urgent)
         if not everything:
             return result
         foreign = [order.client_order_id for order in differences.foreign]
         return result.model_copy(update={"foreign": await self._records.strangers(foreign)})
 
-    async def _settle(self, orders: Sequence[Order], *, told: bool) -> Pass:
+    async def _settle(self, orders: Sequence[Order], *, told: bool, urgent: bool) -> Pass:
         """Ask about orders that differ; about open ones once the user stream could have told."""
         quiet = {order.client_order_id: order for order in orders if told and order.state in TOLD_OF}
-        at_once = await self._ask_about([order for order in orders if order.client_order_id not in quiet])
+        loud = [order for order in orders if order.client_order_id not in quiet]
+        at_once = await self._ask_about(loud, urgent=urgent)
         if not quiet:
             return at_once
         await asyncio.sleep(TELLING)
@@ -266,7 +284,7 @@ class ConnectorOrders:
             order for order in await self._live() if (seen := quiet.get(order.client_order_id)) and order == seen
         ]
         self._resolver.learnt.clear()
-        later = await self._ask_about(untold)
+        later = await self._ask_about(untold, urgent=urgent)
         missed = self._resolver.learnt & {order.client_order_id for order in untold}
         return Pass(unanswered=at_once.unanswered + later.unanswered, untold=len(missed))
 
@@ -274,17 +292,23 @@ class ConnectorOrders:
         answers = await asyncio.gather(*(self._call("open_orders", trading_pair=pair) for pair in pairs))
         return [open_order(row) for rows in answers for row in rows]
 
-    async def _ask_about(self, orders: Sequence[Order]) -> Pass:
-        due = [order for order in orders if self._resolver.due(order)]
+    async def _ask_about(self, orders: Sequence[Order], *, urgent: bool) -> Pass:
+        async def settle(order: Order) -> None:
+            if order.client_order_id not in self._placing | self._cancelling:
+                await self._resolver.settle(order, urgent=urgent)
+
+        await self._each([order for order in orders if self._resolver.due(order)], settle)
+        return Pass(unanswered=sum(self._resolver.in_doubt(order) for order in orders))
+
+    async def _each(self, orders: Sequence[Order], work: Callable[[Order], Awaitable[None]]) -> None:
+        """Some at a time: one that is answered late keeps none of the others waiting."""
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def settle(order: Order) -> None:
+        async def one(order: Order) -> None:
             async with gate:
-                if order.client_order_id not in self._placing | self._cancelling:
-                    await self._resolver.settle(order)
+                await work(order)
 
-        await asyncio.gather(*(settle(order) for order in due))
-        return Pass(unanswered=sum(self._resolver.in_doubt(order) for order in orders))
+        await asyncio.gather(*(one(order) for order in orders))
 
     async def _cancel_again(self, order: Order) -> None:
         name = order.client_order_id
@@ -300,6 +324,10 @@ class ConnectorOrders:
             self._resolver.forget(name)
         else:
             self._resolver.ask_later(name)
+
+    def ask_all_now(self) -> None:
+        """The exchange answers again: nothing that is in doubt has to wait any longer."""
+        self._resolver.ask_all_now()
 
     def next_question(self) -> float | None:
         """Seconds until something about an order should be asked; `None` if nothing is open."""

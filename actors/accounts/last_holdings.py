@@ -126,4 +126,5 @@ class LastHoldings:
 
 
 def _fingerprint(key_file: Path) -> str:
+    # Some hundred bytes: a thread would take longer.
     return hashlib.sha256(key_file.read_bytes()).hexdigest() if key_file.is_file() else ""

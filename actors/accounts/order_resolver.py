@@ -25,7 +25,7 @@ ON_ITS_WAY = 10.0
 ASK_TWICE = 1.5
 """Seconds between two "not found" of a fresh order that together are believed."""
 
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 """Seconds until an order without an answer is asked about again, doubling from the first to the last."""
 
 FILLS_PATIENCE = 5
@@ -78,8 +78,11 @@ class OrderResolver:
         """Whether what the host says of an order may be the answer to a question."""
         return client_order_id in self._lately_asked
 
-    async def settle(self, order: Order) -> bool:
-        """Ask the exchange what became of an order, and note it; whether its fate is now known."""
+    async def settle(self, order: Order, *, urgent: bool = False) -> bool:
+        """Ask the exchange what became of an order, and note it; whether its fate is now known.
+
+        It is `urgent` if somebody waits for the answer; other questions have a small share of the exchange's limits.
+        """
         name = order.client_order_id
         self._lately_asked.append(name)
         try:
@@ -88,6 +91,7 @@ class OrderResolver:
                 client_order_id=name,
                 trading_pair=order.trading_pair,
                 exchange_order_id=order.exchange_order_id,
+                urgent=urgent,
             )
         except Refusal:
             # No word of the exchange on the order itself.
@@ -155,6 +159,11 @@ class OrderResolver:
         tries = self._asked.get(name, (0, 0.0))[0]
         delay = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(tries, 10))
         self._asked[name] = (tries + 1, self._actor.clock.monotonic() + delay)
+
+    def ask_all_now(self) -> None:
+        """Let nothing wait for its next question."""
+        now = self._actor.clock.monotonic()
+        self._asked = {name: (tries, min(due, now)) for name, (tries, due) in self._asked.items()}
 
     def next_question(self) -> float | None:
         """Seconds until something about an order should be asked; `None` if nothing is open."""

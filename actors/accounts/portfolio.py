@@ -3,53 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.accounts.distribution import account_distribution, token_distribution
 from aviary.actors.accounts.last_prices import LastPrices
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.messages.accounts import Connection, ListConnections
-from aviary.actors.messages.connectors import Balance, GetBalances, GetPrices
+from aviary.actors.messages.connectors import GetBalances
 from aviary.actors.messages.portfolio import (
     GetAccountDistribution,
+    GetKnownHoldings,
     GetPortfolioState,
     GetTokenDistribution,
     Holding,
     PortfolioState,
 )
+from aviary.actors.messages.rates import ValueTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from aviary.actors.core.address import Address
-
-QUOTE = "USDT"
-"""What values are given in."""
-
-WORTH_ONE = frozenset({"USDT", "USDC", "USD", "FDUSD", "TUSD", "DAI", "BUSD"})
-"""Tokens that count as the quote."""
+    from aviary.actors.messages.connectors import Balance
 
 ASK_TIMEOUT = 15.0
 """Seconds a connector has to say what it holds."""
 
+PRICE_TIMEOUT = 25.0
+"""Seconds the rate oracle has to say what that is worth."""
+
 
 class Portfolio(AsyncActor):
-    """Asks every connector for its balances, and the market for prices.
+    """Asks every connector for its balances, and the rate oracle for what they are worth.
 
     The last prices are kept: a token whose exchange is out of reach is not without value.
     """
 
     keeps_nothing = True
 
-    def __init__(self, registry: Address = "account-registry", catalogue: Address = "market/catalogue") -> None:
+    def __init__(self, registry: Address = "account-registry", oracle: Address = "rate-oracle") -> None:
         super().__init__()
         self._registry = registry
-        self._catalogue = catalogue
+        self._oracle = oracle
 
     async def prepare(self) -> None:
         """Nothing is asked before a client asks."""
         self._last_prices = LastPrices(self)
+        self._quote: str | None = None
+        """What the oracle gave prices in, last."""
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -58,6 +62,8 @@ class Portfolio(AsyncActor):
                 return self.defer(
                     self._state(message.account_names, message.connector_names, refresh=message.refresh)
                 )
+            case GetKnownHoldings():
+                return self.defer(self._known())
             case GetTokenDistribution():
                 return self.defer(self._tokens(message))
             case GetAccountDistribution():
@@ -72,102 +78,86 @@ class Portfolio(AsyncActor):
             account_names=None if not accounts else tuple(accounts),
             connector_names=None if not connectors else tuple(connectors),
         )
-        connections = await self.ask(self._registry, wanted, timeout=ASK_TIMEOUT)
-        holdings = await asyncio.gather(*(self._holdings(one, refresh=refresh) for one in connections))
         state: PortfolioState = {}
-        for connection, held in zip(connections, holdings, strict=True):
-            state.setdefault(connection.account_name, {})[connection.connector_name] = held
+        for connection, held in await self._of_each(wanted, refresh=refresh):
+            state.setdefault(connection.account_name, {})[connection.connector_name] = held or ()
         return state
 
-    async def _holdings(self, connection: Connection, *, refresh: bool) -> tuple[Holding, ...]:
+    async def _known(self) -> PortfolioState:
+        state: PortfolioState = {}
+        for connection, held in await self._of_each(ListConnections(), refresh=False):
+            if held is not None:
+                state.setdefault(connection.account_name, {})[connection.connector_name] = held
+        return state
+
+    async def _of_each(
+        self, wanted: ListConnections, *, refresh: bool
+    ) -> list[tuple[Connection, tuple[Holding, ...] | None]]:
+        connections = await self.ask(self._registry, wanted, timeout=ASK_TIMEOUT)
+        holdings = await asyncio.gather(*(self._holdings(one, refresh=refresh) for one in connections))
+        return list(zip(connections, holdings, strict=True))
+
+    async def _holdings(self, connection: Connection, *, refresh: bool) -> tuple[Holding, ...] | None:
+        """What is held on a connector, `None` if it has not told yet."""
         # A connector that is out of reach must not hide what lies on the others.
         try:
             balances = await self.ask(connection.address, GetBalances(refresh=refresh), timeout=ASK_TIMEOUT)
         except (Refusal, ActorCrashed):
             # Its last news, then, if there was any.
-            return await self._holdings(connection, refresh=False) if refresh else ()
-        prices, price_age = await self._prices(connection.connector_name, balances)
-        old = {token: price_age for token in balances if token not in WORTH_ONE and price_age > 0}
+            return await self._holdings(connection, refresh=False) if refresh else None
+        prices, complete = await self._prices(connection.connector_name, tuple(balances))
         return tuple(
-            Holding(
-                token=token,
-                units=balance.total,
-                price=prices.get(token, Decimal(0)),
-                value=balance.total * prices.get(token, Decimal(0)),
-                available_units=balance.available,
-                stale=balance.stale or token in old,
-                age=max(balance.age, old.get(token, 0.0)),
-            )
-            for token, balance in balances.items()
+            _holding(token, balance, prices.get(token), complete=complete) for token, balance in balances.items()
         )
 
-    async def _prices(self, connector: str, balances: Mapping[str, Balance]) -> tuple[dict[str, Decimal], float]:
-        """Prices by token, and for how many seconds they have not been told; 0 for prices of now."""
-        prices = {token: Decimal(1) for token in balances if token in WORTH_ONE}
-        pairs = tuple(f"{token}-{QUOTE}" for token in balances if token not in prices)
-        if pairs:
-            try:
-                found = await self.ask(
-                    self._catalogue, GetPrices(connector_name=connector, trading_pairs=pairs), timeout=ASK_TIMEOUT
-                )
-            except (Refusal, ActorCrashed):
-                last, age = await self._last_prices.of(connector)
-                return {**{token: last[token] for token in balances if token in last}, **prices}, age
-            now = {pair.rsplit("-", 1)[0]: price for pair, price in found.items()}
-            self._last_prices.hear(connector, now)
-            prices |= now
-        return prices, 0.0
+    async def _prices(self, connector: str, tokens: tuple[str, ...]) -> tuple[Mapping[str, _Price], bool]:
+        """Prices by token, and whether all that might have one were asked for it."""
+        if not tokens:
+            return {}, True
+        try:
+            question = ValueTokens(connector=connector, tokens=tokens)
+            found = await self.ask(self._oracle, question, timeout=PRICE_TIMEOUT)
+        except (Refusal, ActorCrashed):
+            return await self._last_of(connector, tokens), False
+        self._quote = found.quote
+        prices = {token: _Price(one.price, one.age, stale=one.stale) for token, one in found.prices.items()}
+        if found.complete:
+            # They have one age: what is told of some tokens only would make the others look younger than they are.
+            if not any(one.stale for one in prices.values()):
+                told = {token: one.price for token, one in prices.items()}
+                self._last_prices.hear(f"{connector}/{found.quote}", told)
+            return prices, True
+        return {**await self._last_of(connector, tokens), **prices}, False
+
+    async def _last_of(self, connector: str, tokens: tuple[str, ...]) -> dict[str, _Price]:
+        if self._quote is None:
+            return {}
+        last, age = await self._last_prices.of(f"{connector}/{self._quote}")
+        return {token: _Price(last[token], age, stale=True) for token in tokens if token in last}
 
     async def _tokens(self, wanted: GetTokenDistribution) -> dict[str, Any]:
         state = await self._state(wanted.account_names, wanted.connector_names, refresh=False)
-        total = sum((holding.value for *_, holding in _flat(state)), Decimal(0))
-        tokens: dict[str, dict[str, Any]] = {}
-        for account, connector, holding in _flat(state):
-            token = tokens.setdefault(holding.token, _share({"token": holding.token, "total_units": Decimal(0)}))
-            _add(token, holding, total)
-            token["total_units"] += holding.units
-            part = token.setdefault("accounts", {}).setdefault(account, {"value": Decimal(0), "units": Decimal(0)})
-            part["value"] += holding.value
-            part["units"] += holding.units
-            part["percentage"] = _percent(part["value"], total)
-            part.setdefault("connectors", {})[connector] = {"value": holding.value, "units": holding.units}
-        rows = sorted(tokens.values(), key=lambda row: row["total_value"], reverse=True)
-        return {
-            "total_portfolio_value": total,
-            "token_count": len(rows),
-            "distribution": rows,
-            "account_filter": ",".join(wanted.account_names) if wanted.account_names else "all_accounts",
-        }
+        return token_distribution(state, wanted.account_names)
 
     async def _accounts(self) -> dict[str, Any]:
-        state = await self._state(None, None, refresh=False)
-        total = sum((holding.value for *_, holding in _flat(state)), Decimal(0))
-        accounts: dict[str, dict[str, Any]] = {}
-        for account, connector, holding in _flat(state):
-            row = accounts.setdefault(account, _share({"account": account, "connectors": {}}))
-            _add(row, holding, total)
-            part = row["connectors"].setdefault(connector, {"value": Decimal(0), "percentage": 0.0})
-            part["value"] += holding.value
-            part["percentage"] = _percent(part["value"], total)
-        rows = sorted(accounts.values(), key=lambda row: row["total_value"], reverse=True)
-        return {"total_portfolio_value": total, "account_count": len(rows), "distribution": rows}
+        return account_distribution(await self._state(None, None, refresh=False))
 
 
-def _flat(state: PortfolioState) -> Iterator[tuple[str, str, Holding]]:
-    for account, connectors in state.items():
-        for connector, holdings in connectors.items():
-            for holding in holdings:
-                yield account, connector, holding
+@dataclass(frozen=True, slots=True)
+class _Price:
+    price: Decimal
+    age: float
+    stale: bool
 
 
-def _share(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "total_value": Decimal(0), "percentage": 0.0}
-
-
-def _add(row: dict[str, Any], holding: Holding, total: Decimal) -> None:
-    row["total_value"] += holding.value
-    row["percentage"] = _percent(row["total_value"], total)
-
-
-def _percent(part: Decimal, total: Decimal) -> float:
-    return round(float(part / total * 100), 4) if total else 0.0
+def _holding(token: str, balance: Balance, price: _Price | None, *, complete: bool) -> Holding:
+    return Holding(
+        token=token,
+        units=balance.total,
+        price=None if price is None else price.price,
+        value=None if price is None else balance.total * price.price,
+        available_units=balance.available,
+        # Without a price it may only be that nobody could be asked for one.
+        stale=balance.stale or (not complete if price is None else price.stale),
+        age=max(balance.age, price.age if price is not None and price.stale else 0.0),
+    )

@@ -138,14 +138,13 @@ class AccountRegistry(AsyncActor):
         return tuple(sorted(file.stem for file in folder.glob("*.yml") if _CONNECTOR.match(file.stem)))
 
     def _connections(self, wanted: ListConnections) -> tuple[Connection, ...]:
-        accounts = wanted.account_names or self._accounts()
-        for account in accounts:
-            self._known(account)
+        known = self._accounts()
+        accounts = [account for account in wanted.account_names or known if account in known]
         return tuple(
             Connection(
                 account_name=account, connector_name=connector, address=_connector_address(account, connector)
             )
-            for account in accounts
+            for account in dict.fromkeys(accounts)
             for connector in self._connectors(account)
             if not wanted.connector_names or connector in wanted.connector_names
         )

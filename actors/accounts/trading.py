@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.accounts.position_modes import mode_of
 from aviary.actors.accounts.trading_views import (
     iso,
     known_cursor,
@@ -19,7 +20,7 @@ from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NoAnswer, NotFound, Refusal
 from aviary.actors.hosts.calls import before_the_exchange
 from aviary.actors.keeping.records import Records
-from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
+from aviary.actors.messages.accounts import Connection, ListConnections
 from aviary.actors.messages.trading import (
     CancelOrder,
     CancelOrderById,
@@ -47,8 +48,6 @@ from aviary.persistence.orders import OrderFilter
 from aviary.persistence.values import number_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aviary.actors.core.address import Address
     from aviary.actors.core.message import Message
     from aviary.actors.messages.trading import CancelledOrder, Confirmed, PlacedOrder, PositionMode
@@ -86,7 +85,11 @@ class TradingService(AsyncActor):
                 return self.defer(self._place(message))
             case CancelOrder():
                 return self.defer(self._cancel(message, self._latest()))
-            case SetLeverage() | SetPositionMode():
+            case SetPositionMode():
+                # What is wrong with the request is told before it is looked where it would go.
+                mode_of(message.position_mode)
+                return self.defer(self._change(message))
+            case SetLeverage():
                 return self.defer(self._change(message))
             case GetPositionMode():
                 return self.defer(self._position_mode(message))
@@ -217,7 +220,7 @@ class TradingService(AsyncActor):
 
     async def _search(self, wanted: SearchOrders) -> ListPage[OrderView]:
         chosen = OrderFilter(
-            accounts=await self._known(wanted.account_names),
+            accounts=wanted.account_names or (),
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
             states=states_of(wanted.status),
@@ -234,14 +237,13 @@ class TradingService(AsyncActor):
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
-        accounts = await self._known(wanted.account_names)
         known_cursor(place_of, wanted.cursor)
         sides = tuple(side.upper() for side in wanted.trade_types or ())
         if not set(sides) <= {"BUY", "SELL"}:
             raise Invalid("trade_types: BUY and SELL are known", "trade_types")
         page = await Records(self).read(
             lambda r: r.fills.search(
-                accounts=accounts,
+                accounts=wanted.account_names or (),
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
@@ -261,12 +263,15 @@ class TradingService(AsyncActor):
 
     async def _funding_payments(self, wanted: ListFundingPayments) -> ListPage[dict[str, Any]]:
         known_cursor(number_of, wanted.cursor)
+        since, until = wanted.start_time, wanted.end_time
         found, silent = await self._from_each(wanted, GetLastFundingPayments())
         rows = [
             {**payment, "timestamp": iso(payment["timestamp"])}
             for payments in found
             for payment in payments
             if wanted.trading_pair in {None, payment["trading_pair"]}
+            and (since is None or payment["timestamp"] >= since)
+            and (until is None or payment["timestamp"] <= until)
         ]
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
@@ -295,12 +300,3 @@ class TradingService(AsyncActor):
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))
         return [answer for answer in answers if answer is not None], silent
-
-    async def _known(self, accounts: Sequence[str] | None) -> tuple[str, ...]:
-        if not accounts:
-            return ()
-        known = await self.ask(self._registry, ListAccounts(), timeout=READ_TIMEOUT)
-        for account in accounts:
-            if account not in known:
-                raise NotFound(f"Account '{account}' not found")
-        return tuple(accounts)

@@ -82,9 +82,7 @@ def statistics(r: Repositories) -> dict[str, Any]:
 
 def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[str, Any]:
     """Kept reports, newest first, at most one for each interval and controller."""
-    step = INTERVALS.get(query.interval)
-    if step is None:
-        raise Invalid(f"one of {', '.join(INTERVALS)}", "interval")
+    step = INTERVALS[query.interval]
     until = moment_of(query.cursor) if query.cursor else query.end_time
     reports = r.bots.performance(
         query.bot_name, query.controller_id, since=query.start_time, until=until, limit=READ_AT_ONCE

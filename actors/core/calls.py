@@ -10,6 +10,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.deadlines import Deadlines
+from aviary.actors.core.paperwork import Paperwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +26,14 @@ class LoopCalls:
     is on its way already leaves the call to it.
     """
 
-    __slots__ = ("_context", "_due", "_waiting", "deadlines", "loop")
+    __slots__ = ("_context", "_due", "_waiting", "deadlines", "loop", "paperwork")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.deadlines = Deadlines(loop)
         """Of what is waited for on the loop."""
+        self.paperwork = Paperwork(loop)
+        """Of the lives that are led on the loop."""
         self._waiting: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._due = False
         # Nothing of whoever happens to wake the loop.

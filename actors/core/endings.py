@@ -8,7 +8,9 @@ from aviary.actors.core.calls import call_on
 from aviary.actors.core.envelope import Envelope
 from aviary.actors.core.exits import ChildExited, Crash, Escalated, Hung, Killed, Normal, Shutdown, describe
 from aviary.actors.core.life import Stop
+from aviary.actors.core.refusal import is_anothers_crash
 from aviary.actors.core.registry import take_out
+from aviary.actors.core.tracebacks import traceback_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,19 +53,24 @@ class Endings:
 
     # Why
 
-    def crashed(self, life: Life, reason: Crash, detail: str, fatal: Envelope | None) -> None:
+    def crashed(self, life: Life, reason: Crash, error: BaseException, fatal: Envelope | None) -> None:
         """Note a crash: journal, dead letter for the fatal message, poison count."""
         cell = life.cell
         cell.last_failure = describe(reason)
         self.ledger.record_crash(
             cell.address,
             reason,
-            detail=detail,
+            detail=traceback_of(error),
             incarnation=life.number,
             mailbox=len(cell.mailbox),
             message_kind=None if fatal is None else type(fatal.message).__name__,
         )
-        if fatal is not None:
+        if fatal is None:
+            return
+        if is_anothers_crash(error):
+            # The message that killed that other is to blame, there.
+            self.ledger.dead_letter(cell.address, fatal, f"whom its handler asked crashed ({reason.crash_id})")
+        else:
             self._blame(life, fatal, f"it killed its handler ({reason.crash_id})")
 
     def hang(self, life: Life, what: Envelope | str, seconds: float, detail: str = "") -> None:

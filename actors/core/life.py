@@ -8,18 +8,18 @@ message is answered, refused, or told as a dead letter once, whoever comes first
 from __future__ import annotations
 
 import threading
-import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.calls import call_on
-from aviary.actors.core.events import shortened
 from aviary.actors.core.exits import Crash, Exit, Hung, Normal, Phase, Shutdown, describe, one_line
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import ActorCrashed, NoAnswer, Refusal
+from aviary.actors.core.tracebacks import traceback_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     import pykka
     from aviary.actors.core.cell import Cell
@@ -103,8 +103,8 @@ class Overseer(Protocol):
     ledger: Ledger
     quarantine: Quarantine
 
-    def crashed(self, life: Life, reason: Crash, detail: str, fatal: Envelope | None) -> None:
-        """A life has crashed, over the message `fatal` if there is one to blame."""
+    def crashed(self, life: Life, reason: Crash, error: BaseException, fatal: Envelope | None) -> None:
+        """A life has crashed by an error, over the message `fatal` if there is one to blame."""
 
     def fenced(self, life: Life) -> None:
         """A life has been fenced off and lets go now."""
@@ -128,6 +128,9 @@ class Runner(Protocol):
 
     def interrupt(self) -> None:
         """Cut short what the fenced incarnation is doing, as far as that can be done."""
+
+    def write_down(self, piece: Callable[[], None]) -> None:
+        """Do some paperwork about the end of the life: at once, unless there is a great deal of it."""
 
     def is_main(self, task: asyncio.Task[Any]) -> bool:
         """Whether this task is the one that handles its messages."""
@@ -169,7 +172,8 @@ class Life:
         self.limit: asyncio.TimerHandle | None = None
         """Fires when the ending incarnation takes too long to let go; on the kernel's loop."""
         self._lock = threading.Lock()
-        self._finished = False
+        self._report: Callable[[], None] | None = None
+        """What is still to be written down about its crash."""
         self._stops: list[Envelope] = []
         self.started: asyncio.Future[Started | Exit | Ignore] = overseer.kernel.create_future()
         """Settled on the kernel loop once prepared, or with why there is no life."""
@@ -213,7 +217,17 @@ class Life:
             return
         reason = Crash(self.overseer.ledger.new_id("crash"), one_line(error), phase)
         if self.end(reason, envelope):
-            self.overseer.crashed(self, reason, _traceback_of(error), envelope)
+            self._report = partial(self.overseer.crashed, self, reason, error, envelope)
+            if self.runner is None:
+                self.report()
+            else:
+                self.runner.write_down(self.report)
+
+    def report(self) -> None:
+        """Write down a crash that has not been written down yet."""
+        report, self._report = self._report, None
+        if report is not None:
+            report()
 
     def fence(self) -> None:
         """Wait for whoever is fencing this incarnation off at this moment, so that `reason` is right."""
@@ -229,7 +243,7 @@ class Life:
                 # Somebody else's crash, which is in the journal already.
                 envelope.refuse(error)
             else:
-                self._fail_request(envelope, one_line(error), _traceback_of(error))
+                self._fail_request(envelope, one_line(error), traceback_of(error))
 
     def drop(self, envelope: Envelope, seconds: float) -> bool:
         """Whether an owed answer that takes too long is given up alone; from whatever thread."""
@@ -248,6 +262,13 @@ class Life:
         ledger.dead_letter(self.cell.address, envelope, f"it failed ({crash_id})")
         envelope.refuse(ActorCrashed(self.cell.address, crash_id))
 
+    def let_go(self) -> None:
+        """Finish, once its crash is written down: it is in the record before anything of the next life."""
+        if self._report is None or self.runner is None:
+            self.finish()
+        else:
+            self.runner.write_down(self.finish)
+
     def finish(self) -> None:
         """The incarnation holds nothing any more; callable from any thread, counts once."""
         call_on(self.overseer.kernel, self._finish)
@@ -262,9 +283,9 @@ class Life:
         self.overseer.ledger.record(kind, cell.address, incarnation=self.number, mailbox=len(cell.mailbox), **more)
 
     def _finish(self) -> None:
-        if self._finished:
+        if self.done.done():
             return
-        self._finished = True
+        self.report()
         if self.limit is not None:
             self.limit.cancel()
         if not self.started.done():
@@ -384,10 +405,3 @@ class Life:
         """Note that a kind of message did not kill."""
         if self.cell.kills:
             self.overseer.quarantine.note_survival(self.cell, type(envelope.message))
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        return shortened("".join(traceback.format_exception(error)))
-    except Exception as worse:  # noqa: BLE001 - the text of a crash must not be the next crash
-        return f"{one_line(error)}\n(its traceback can't be had: {one_line(worse)})"

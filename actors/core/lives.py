@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import TYPE_CHECKING
 
 from aviary.actors.core.actor import Actor
 from aviary.actors.core.envelope import Envelope
-from aviary.actors.core.events import shortened
 from aviary.actors.core.exits import Crash, Exit, Killed, describe, one_line
 from aviary.actors.core.life import Ignore, Life, Started, Stop
 from aviary.actors.core.registry import enter
+from aviary.actors.core.tracebacks import traceback_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +93,7 @@ class Lives:
         ledger.record_crash(
             cell.address,
             reason,
-            detail=shortened("".join(traceback.format_exception(error))),
+            detail=traceback_of(error),
             incarnation=cell.incarnation,
             mailbox=len(cell.mailbox),
         )

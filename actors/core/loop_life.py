@@ -18,7 +18,7 @@ from aviary.actors.core.message import Value
 from aviary.actors.core.refusal import Refusal, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.life import Life
@@ -196,12 +196,14 @@ class LoopLife:
             if beside:
                 _, deaf = await asyncio.wait(beside, timeout=RELEASE_TIMEOUT if limit is None else limit)
                 life.overseer.left_behind(life, deaf)
-            async with asyncio.timeout(limit):
-                await _awaited(life.actor.release())
+            releasing = life.actor.release()
+            if _is_awaitable(releasing):
+                async with asyncio.timeout(limit):
+                    await releasing
         except BaseException as error:  # noqa: BLE001 - the end is the end, but it is told
             life.release_failed(error)
         finally:
-            life.finish()
+            life.let_go()
 
     def interrupt(self) -> None:
         """Cancel everything that the fenced incarnation runs; callable from any thread."""
@@ -223,6 +225,13 @@ class LoopLife:
         for task in beside:
             task.cancel()
         return beside
+
+    def write_down(self, piece: Callable[[], None]) -> None:
+        """Do some paperwork in its turn among that of all who live here; at once from another thread."""
+        if self._calls.are_here():
+            self._calls.paperwork.do(piece)
+        else:
+            piece()
 
     def is_main(self, task: asyncio.Task[Any]) -> bool:
         """Whether this task is the one that handles its messages."""

@@ -70,3 +70,10 @@ class ActorCrashed(Exception):
         super().__init__(f"{address} crashed ({crash_id})")
         self.address = address
         self.crash_id = crash_id
+
+
+def is_anothers_crash(error: BaseException) -> bool:
+    """Whether an error says of others that they crashed, and of nobody else that anything is wrong."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_anothers_crash, error.exceptions))
+    return isinstance(error, ActorCrashed)

@@ -14,6 +14,7 @@ from aviary.actors.core.refusal import Refusal
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from aviary.actors.core.envelope import Envelope
     from aviary.actors.core.life import Life
@@ -34,6 +35,10 @@ class ThreadLife:
     def interrupt(self) -> None:
         """Wake it, if it sleeps: that is all that can be done to a thread."""
         self._wakened.set()
+
+    def write_down(self, piece: Callable[[], None]) -> None:
+        """Do it: nobody else lives in the thread."""
+        piece()
 
     def is_main(self, task: asyncio.Task[Any]) -> bool:  # noqa: ARG002 - it has no tasks
         """Never: its messages are handled by its thread."""

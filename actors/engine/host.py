@@ -18,9 +18,12 @@ from aviary.actors.core.port_server import Method, PortServer
 from aviary.actors.engine.accounts.holdings import Holdings
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.actors.engine.exchanges import catalogue, credentials
+from aviary.actors.engine.exchanges.budget import hold_requests_to_budgets
+from aviary.actors.engine.exchanges.candle_history import take_candles_as_the_exchange_has_them
 from aviary.actors.engine.exchanges.connections import Connections, Ticker
 from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.public_data import PublicData
+from aviary.actors.engine.markets.rate_sources import RateSources
 from aviary.actors.engine.processes.stub_application import install_stub_application
 from aviary.config.clock import SystemClock, pause
 
@@ -53,6 +56,7 @@ class Host:
         self._server = PortServer(methods := {})
         self._connections = Connections(self._server, self._clock, self._ticker)
         self._public = PublicData(self._clock)
+        self._rates = RateSources()
         self._feeds = Feeds(self._server, self._clock, self._ticker, self._public, self.spawn)
         self._orders = Orders(self._connections)
         self._holdings = Holdings(self._connections)
@@ -100,6 +104,7 @@ class Host:
             "open_connector": connections.open_connector,
             "close_connector": connections.close_connector,
             "connector_status": connections.connector_status,
+            "renew_user_stream": connections.renew_user_stream,
             "open_connectors": connections.open_connectors,
             "check_credential": connections.check_credential,
             "new_order_id": orders.new_order_id,
@@ -122,6 +127,9 @@ class Host:
             "public_trading_rules": public.trading_rules,
             "all_trading_pairs": public.all_trading_pairs,
             "prices": public.prices,
+            "rate_sources": self._rates.rate_sources,
+            "source_prices": self._rates.source_prices,
+            "source_volumes": self._rates.source_volumes,
             "funding_info": public.funding_info,
             "historical_candles": public.historical_candles,
             "candle_intervals": public.candle_intervals,
@@ -139,6 +147,8 @@ def main(spec: dict[str, Any]) -> int:
 
     register()
     install_stub_application()
+    hold_requests_to_budgets()
+    take_candles_as_the_exchange_has_them()
     port = socket.socket(fileno=spec["port_fd"])
     _end_with_the_server(port.fileno())
     port.setblocking(False)

@@ -79,6 +79,8 @@ class CandleHistory:
         span = (query.limit - 1) * length_of(interval)
         start = end - span if query.start_time is None else int(query.start_time)
         past = await self._between(connector, pair, interval, start, end)
+        if query.start_time is None:
+            past = past[-query.limit :]
         return self._from_exchange(connector, pair, interval, past)
 
     def _from_exchange(self, connector: str, pair: str, interval: str, candles: list[Candle]) -> PairCandles:

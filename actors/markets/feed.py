@@ -150,6 +150,7 @@ class Feed(AsyncActor):
         self._system = self.system
         self._sequence = 0
         self._data: dict[str, Any] | None = None
+        self._payload = b""
         self._refused = False
         self._arrived = asyncio.Event()
         self._whole = asyncio.Event()
@@ -265,7 +266,8 @@ class Feed(AsyncActor):
 
     def _take(self, payload: bytes) -> None:
         self._data = data = orjson.loads(payload)
-        self._hear(data.get("timestamp") or self.clock.now())
+        self._payload = payload
+        self._hear(max(0.0, self.clock.now() - (data.get("timestamp") or self.clock.now())))
         self._arrived.set()
         if self._key.kind != "candles" or data.get("complete"):
             self._whole.set()
@@ -285,20 +287,25 @@ class Feed(AsyncActor):
         if status.get("state") == "failed":
             self._fail(FeedFailed(f"the feed failed in the engine host: {status.get('detail')}"))
             return
-        heard_at = status.get("heard_at")
-        if heard_at is not None:
-            self._hear(heard_at)
+        age = status.get("age")
+        if age is not None and self._hear(age) and self._payload and self._key.kind != "trades":
+            # Who waited for it gets what has stood still, and is right again.
+            self._publish("update", self._payload)
 
     # Age
 
-    def _hear(self, unix: float) -> None:
-        at = self.clock.monotonic() - max(0.0, self.clock.now() - unix)
+    def _hear(self, age: float) -> bool:
+        """The exchange was heard `age` seconds ago; whether stale data are fresh by that."""
+        at = self.clock.monotonic() - age
         self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
-        if self._stale and self._silence() <= self._patience.stale:
-            self._stale = False
-            self.recover()
-            self._system.alarms.clear(self._key.alarm)
-            self._publish("fresh")
+        known = self._data is not None or self._key.kind == "trades"
+        if not self._stale or not known or self._silence() > self._patience.stale:
+            return False
+        self._stale = False
+        self.recover()
+        self._system.alarms.clear(self._key.alarm)
+        self._publish("fresh")
+        return True
 
     def _look(self) -> None:
         if self._refused:

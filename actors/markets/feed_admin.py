@@ -66,7 +66,9 @@ class FeedAdmin:
                 "feed_type": feed.key.kind,
                 "last_access_time": feed.needed_at,
                 "seconds_since_access": now - feed.needed_at,
-                "will_expire_in": feed.expires_in,
+                # One that is held has at least its whole time once it is let go.
+                "will_expire_in": SETTINGS.feed_timeout if feed.expires_in is None else feed.expires_in,
+                "held": feed.expires_in is None,
                 "config": " ".join(f"{name}={value!r}" for name, value in feed.key if value is not None),
                 "connector": feed.key.connector,
                 "trading_pair": feed.key.trading_pair,

@@ -124,7 +124,7 @@ class Connection(Value):
 
 
 class ListConnections(Message[tuple[Connection, ...]]):
-    """The credentials of some accounts and connectors, all if none are named; `NotFound` for an unknown one."""
+    """The credentials of some accounts and connectors, all if none are named; unknown ones have none."""
 
     account_names: tuple[str, ...] | None = None
     connector_names: tuple[str, ...] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
-from aviary.actors.messages.names import OptionalMoment
+from aviary.actors.messages.names import Moment
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
@@ -360,11 +360,11 @@ class GetPerformanceHistory(Message[dict[str, Any]]):
     """How many a page may hold, 1 to 1000; 100 by default."""
     cursor: str | None = None
     """The `next_cursor` of the page before; the first page by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only what is not older; by default from the beginning."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only what is not newer; by default until now."""
-    interval: str = Field(default="5m", json_schema_extra={"pattern": "^(1m|5m|15m|30m|1h|4h|12h|1d)$"})
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d"] = "5m"
     """At most one result of a controller in each: `1m`, `5m` (the default), `15m`, `30m`, `1h`, `4h`, `12h` or
     `1d`."""
 

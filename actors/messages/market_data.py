@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, TypedDict
 
 from aviary.actors.core.message import Message, Value
-from aviary.actors.messages.names import ConnectorName, Moment, OptionalMoment, TradingPair
+from aviary.actors.messages.names import ConnectorName, Moment, TradingPair
 from pydantic import ConfigDict, Field, StringConstraints, with_config
 
 type Interval = Annotated[
@@ -49,8 +49,8 @@ class GetCandles(Message[tuple[Candle, ...]]):
     connector_name: ConnectorName
     trading_pair: TradingPair
     interval: Interval = "1m"
-    max_records: int = Field(default=100, ge=1, le=5000)
-    """How many at most, 1 to 5000; 100 by default."""
+    max_records: int = Field(default=500, ge=1, le=5000)
+    """How many at most, 1 to 5000; 500 by default."""
 
 
 class GetHistoricalCandles(Message[tuple[Candle, ...]]):
@@ -92,9 +92,9 @@ class GetPairCandles(Message[PairCandles]):
     interval: Interval = "1m"
     limit: int = Field(default=100, ge=1, le=5000)
     """How many at most, 1 to 5000; 100 by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only candles from here on; by default as many as `limit` before the end."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only candles until here; by default until now."""
 
 

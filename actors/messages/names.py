@@ -70,6 +70,3 @@ type Moment = Annotated[
     ),
 ]
 """Unix seconds, whatever it was sent as."""
-
-type OptionalMoment = Annotated[Moment | None, BeforeValidator(lambda given: None if given == "" else given)]
-"""A moment, or no bound."""

@@ -11,16 +11,16 @@ SLOW = 60.0
 
 
 class Holding(Value):
-    """A token on a connector. `price` and `value` are in the quote, 0 if no price was ever known."""
+    """A token on a connector. `price` and `value` are in the quote, null if nobody has a price for the token."""
 
     token: str
     """The token's name."""
     units: Decimal
     """How many the account holds, those in open orders among them."""
-    price: Decimal
-    """What one is worth, in the quote, which is USDT."""
-    value: Decimal
-    """What all of them are worth, in the quote, which is USDT."""
+    price: Decimal | None
+    """What one is worth, in the quote; null if nobody has a price."""
+    value: Decimal | None
+    """What all of them are worth, in the quote; null if nobody has a price."""
     available_units: Decimal
     """How many no order holds."""
     stale: bool
@@ -34,7 +34,10 @@ type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
 
 
 class GetPortfolioState(Message[PortfolioState]):
-    """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news."""
+    """What the accounts hold; `refresh` asks the exchanges, otherwise it is as of their last news.
+
+    Wallets of Gateway are not among it, whether they are to be skipped or not.
+    """
 
     handler_limit = SLOW
 
@@ -44,6 +47,14 @@ class GetPortfolioState(Message[PortfolioState]):
     """Only of these connectors; several are separated by commas in a query. All by default."""
     refresh: bool = False
     """Whether to ask the exchanges; by default they are not."""
+    skip_gateway: bool = False
+    """Whether wallets of Gateway are left out, which they are anyway."""
+
+
+class GetKnownHoldings(Message[PortfolioState]):
+    """What is held on each connector that has told it, as of its last news; the others are left out."""
+
+    handler_limit = SLOW
 
 
 class GetTokenDistribution(Message[dict[str, Any]]):

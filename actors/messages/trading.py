@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.accounts import AccountName
-from aviary.actors.messages.names import ConnectorName, OptionalMoment, TradingPair
+from aviary.actors.messages.names import ConnectorName, Moment, TradingPair
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 type Side = Annotated[Literal["BUY", "SELL"], Field(description="Whether base is bought or sold")]
@@ -285,9 +285,9 @@ class SearchOrders(_Selection, Message[ListPage[OrderView]]):
     """Only of these pairs. All by default."""
     status: str | None = Field(default=None, max_length=40)
     """Only orders of this status, such as `FILLED`, or of this state; all by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only what is not older; by default from the beginning."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only what is not newer; by default until now."""
 
 
@@ -298,9 +298,9 @@ class ListTrades(_Selection, Message[ListPage[TradeView]]):
     """Only of these pairs; several are separated by commas in a query. All by default."""
     trade_types: Names | None = None
     """Only `BUY` or only `SELL`; both by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only what is not older; by default from the beginning."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only what is not newer; by default until now."""
 
 
@@ -320,6 +320,10 @@ class ListFundingPayments(_Selection, Message[ListPage[dict[str, Any]]]):
 
     trading_pair: str | None = Field(default=None, max_length=100)
     """Only of this pair; all that are held by default."""
+    start_time: OptionalMoment = None
+    """Only what is not older; by default from the beginning."""
+    end_time: OptionalMoment = None
+    """Only what is not newer; by default until now."""
 
 
 class Confirmed(Value):

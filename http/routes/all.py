@@ -7,9 +7,11 @@ from aviary.http.routes import (
     controllers,
     market_data,
     portfolio,
+    rate_oracle,
     sandbox,
     scripts,
     supervision,
+    system,
     trading,
 )
 
@@ -20,8 +22,10 @@ ROWS = (
     *controllers.ROWS,
     *market_data.ROWS,
     *portfolio.ROWS,
+    *rate_oracle.ROWS,
     *sandbox.ROWS,
     *scripts.ROWS,
     *supervision.ROWS,
+    *system.ROWS,
     *trading.ROWS,
 )

@@ -28,10 +28,13 @@ from aviary.actors.messages.market_data import (
     RemoveTradingPair,
     RestartBooks,
 )
+from aviary.actors.messages.rates import GetPoolRates, ListTickers
 from aviary.http.routing import Row
 from aviary.http.views.markets import ActiveFeeds, BookDiagnostics, PairAnswer, RestartedBooks
 
 MARKET_DATA = "market-data"
+
+RATE_ORACLE = "rate-oracle"
 
 UNKNOWN: Mapping[type[Refusal], int] = {NotFound: 400}
 """The released server's status for a connector or pair that does not exist, where it is in the body."""
@@ -96,6 +99,9 @@ ROWS = (
     Row("GET", "/market-data/active-feeds", ListActiveFeeds, MARKET_DATA, answers=ActiveFeeds),
     Row("GET", "/market-data/settings", GetFeedSettings, MARKET_DATA),
     Row("GET", "/market-data/available-candle-connectors", ListCandleConnectors, MARKET_DATA),
+    # Of clients newer than the released server.
+    Row("GET", "/market-data/tickers", ListTickers, RATE_ORACLE, timeout=60.0),
+    Row("POST", "/market-data/rates", GetPoolRates, RATE_ORACLE, refusals=UNKNOWN, timeout=60.0),
     # The documented forms: the connector is in the query.
     Row("GET", "/market-data/ticker/{pair}", GetTicker, MARKET_DATA, names=PAIR),
     Row("GET", "/market-data/orderbook/{pair}", GetPairBook, MARKET_DATA, names=PAIR),

@@ -12,6 +12,7 @@ from typing import Any
 
 from aviary.actors.accounts.connector import Connector
 from aviary.actors.accounts.portfolio import Portfolio
+from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
 from aviary.actors.accounts.registry import AccountRegistry
 from aviary.actors.accounts.trading import TradingService
 from aviary.actors.core.message import Message
@@ -20,6 +21,7 @@ from aviary.actors.core.system import System
 from aviary.actors.hosts.engine_host import EngineHost
 from aviary.actors.hosts.template import TemplateKeeper
 from aviary.actors.markets.catalogue import Catalogue
+from aviary.actors.markets.rate_oracle import RateOracle
 from aviary.actors.messages.accounts import AddCredential, CreateAccount
 from aviary.actors.messages.connectors import ConnectorStatus, GetConnectorStatus
 from aviary.actors.messages.database import Transact
@@ -77,6 +79,11 @@ class Exchange:
 
     def clear_faults(self) -> None:
         self._runner.run(self.process.clear_faults())
+
+    def deposit(self, key: str, asset: str, change: float, market: str = "spot") -> None:
+        """Put something into an account, or take it out, without a trade."""
+        body = {"key": key, "market": market, "asset": asset, "change": change}
+        self._runner.run(self.process.request("POST", "/_sandbox/deposits", body))
 
     def kill(self) -> None:
         self._runner.run(self.process.kill())
@@ -144,7 +151,9 @@ class World:
                 ChildSpec("account-registry", lambda: AccountRegistry(self.credentials, PASSWORD, branch)),
                 ChildSpec("market", lambda: Supervisor(market), kind="supervisor", settings=SUPERVISOR_SETTINGS),
                 ChildSpec("trading", TradingService),
+                ChildSpec("rate-oracle", lambda: RateOracle("market/host", simulated=True), backoff=QUICK),
                 ChildSpec("portfolio", Portfolio),
+                ChildSpec("portfolio-history", lambda: PortfolioHistoryKeeper(look_period=3600.0)),
             ),
         )
 

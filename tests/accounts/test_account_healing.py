@@ -189,6 +189,46 @@ def test_an_exchange_that_is_down_is_said_to_be_and_comes_back_by_itself(
     assert world.place(account).state == "open"
 
 
+@pytest.mark.parametrize(("connector", "market"), [("sandbox", "spot"), ("sandbox_perpetual", "perpetual")])
+def test_cancels_go_out_while_only_the_user_stream_is_away(
+    world: World, exchange: Exchange, account: str, connector: str, market: str
+) -> None:
+    key = exchange.key()
+    address = world.connect(account, key, connector)
+    placed = world.place(account, connector_name=connector)
+    phases = Phases(world, address)
+    exchange.faults("drop_websockets", 60, market=market)
+
+    phases.wait_for("interrupted")
+    with pytest.raises(Unavailable, match=f"takes no orders now: it waits for the user stream of {connector}"):
+        world.place(account, connector_name=connector)
+    cancelled = world.cancel(account, placed.order_id, connector)
+
+    assert cancelled.state == "cancelled"
+    assert exchange.order_ids(key) == set()
+    exchange.clear_faults()
+    phases.wait_for("ready", after="interrupted")
+
+
+def test_orders_are_taken_again_soon_after_an_exchange_stopped_refusing_requests(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    address = world.connect(account, key, "sandbox_perpetual")
+    resting = world.place(account, connector_name="sandbox_perpetual")
+    phases = Phases(world, address)
+    exchange.faults("http_429", 60, market="perpetual")
+    phases.wait_for("interrupted")
+
+    exchange.clear_faults()
+    began = world.system.clock.monotonic()
+    phases.wait_for("ready", after="interrupted")
+
+    assert world.place(account, connector_name="sandbox_perpetual").state == "open"
+    assert world.system.clock.monotonic() - began < 30
+    assert world.order(account, resting.order_id, "sandbox_perpetual").state == "open"
+
+
 def test_what_lies_on_an_exchange_that_is_down_keeps_its_value_and_is_called_stale(
     world: World, exchange: Exchange, account: str
 ) -> None:

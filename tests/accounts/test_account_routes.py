@@ -11,12 +11,12 @@ from account_world import Exchange, World
 from aiohttp import web
 from aviary.config.settings import Settings
 from aviary.http.app import create_app
-from aviary.http.routes import accounts, connectors, portfolio, trading
+from aviary.http.routes import accounts, connectors, portfolio, rate_oracle, trading
 from pydantic import SecretStr
 
 pytestmark = pytest.mark.whole
 
-ROWS = (*accounts.ROWS, *connectors.ROWS, *portfolio.ROWS, *trading.ROWS)
+ROWS = (*accounts.ROWS, *connectors.ROWS, *portfolio.ROWS, *rate_oracle.ROWS, *trading.ROWS)
 
 
 class Client:
@@ -216,13 +216,25 @@ def test_a_bad_order_is_a_clear_no(
         ("GET", "/connectors/sandbox/trading-rules?trading_pairs=NO-SUCH", None, 404),
         ("POST", "/trading/orders/search", {"status": "STRANGE"}, 400),
         ("POST", "/trading/orders/search", {"limit": 0}, 422),
-        ("POST", "/trading/orders/search", {"account_names": ["nosuch"]}, 404),
+        ("POST", "/trading/nosuch/nosuch/position-mode", {"position_mode": "DIAGONAL"}, 400),
+        ("POST", "/trading/nosuch/nosuch/position-mode", {"position_mode": "HEDGE"}, 404),
         ("POST", "/trading/orders/search", {"start_time": "NaN"}, 422),
         ("POST", "/trading/trades", {"trade_types": ["HOLD"]}, 400),
         ("POST", "/trading/master_account/nosuch/leverage", {"trading_pair": "BTC-USDT", "leverage": 5}, 404),
         ("POST", "/trading/master_account/sandbox/leverage", {"trading_pair": "BTC-USDT", "leverage": 500}, 422),
         ("DELETE", "/trading/orders/nosuch", None, 404),
-        ("POST", "/portfolio/state", {"account_names": ["nosuch"]}, 404),
+        ("POST", "/portfolio/history", {"interval": "7m"}, 422),
+        ("POST", "/portfolio/history", {"limit": 0}, 422),
+        ("POST", "/portfolio/history", {"cursor": "1"}, 422),
+        ("GET", "/portfolio/history?start_time=soon", None, 422),
+        ("GET", "/portfolio/performance?start_time=20&end_time=10", None, 422),
+        ("GET", "/portfolio/performance?interval=7m", None, 422),
+        ("GET", "/rate-oracle/rate/nopair", None, 422),
+        ("POST", "/rate-oracle/rates", {"trading_pairs": ["BTC-USDT", "nopair"]}, 422),
+        ("POST", "/rate-oracle/rates", {"trading_pairs": []}, 422),
+        ("PUT", "/rate-oracle/config", {"rate_oracle_source": {"name": "nosuch"}}, 400),
+        ("PUT", "/rate-oracle/config", {"global_token": {"global_token_name": "U SD"}}, 422),
+        ("PUT", "/rate-oracle/config", {}, 400),
     ],
 )
 def test_bad_input_is_a_clear_no(client: Client, method: str, path: str, body: Any, status: int) -> None:
@@ -230,6 +242,38 @@ def test_bad_input_is_a_clear_no(client: Client, method: str, path: str, body: A
 
     assert answered == status, answer
     assert answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/trading/orders/active",
+        "/trading/orders/search",
+        "/trading/trades",
+        "/trading/positions",
+        "/trading/funding-payments",
+        "/portfolio/history",
+    ],
+)
+def test_an_account_that_nobody_has_is_a_filter_that_lets_nothing_through(
+    desk: str, client: Client, path: str
+) -> None:
+    client("POST", "/trading/orders", limit_order(desk))
+
+    status, answer = client("POST", path, {"account_names": ["nosuch"]})
+
+    assert (status, answer["data"], answer["pagination"]["has_more"]) == (200, [], False)
+
+
+def test_the_portfolio_of_an_account_that_nobody_has_is_empty(desk: str, client: Client) -> None:
+    nobody = {"account_names": ["nosuch"]}
+
+    assert client("POST", "/portfolio/state", nobody) == (200, {})
+    assert client("POST", "/portfolio/state", {"account_names": ["nosuch", desk]})[1].keys() == {desk}
+    distribution = client("POST", "/portfolio/distribution", nobody)[1]
+    assert (distribution["distribution"], distribution["total_portfolio_value"]) == ([], 0)
+    performance = client("GET", "/portfolio/performance", params=nobody)[1]
+    assert (performance["total"], performance["accounts"]) == (None, {})
 
 
 def test_a_secret_is_never_said_back(client: Client) -> None:

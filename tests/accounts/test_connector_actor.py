@@ -51,6 +51,11 @@ class Venue:
         self.answering = True
         self.answering_questions = True
         """Whether it says what became of a single order."""
+        self.keys_fit = True
+        self.executed_at_cancel: str | None = None
+        """What its answer to a cancel says was traded, if it says that."""
+        self.questions = 0
+        """About single orders, so far."""
         self.number = 0
 
     def next_trouble(self) -> str:
@@ -78,6 +83,8 @@ class Host(AsyncActor):
         super().__init__()
         self._venue = venue
         self.silent = False
+        self.status: dict[str, Any] = {"ready": True}
+        self.renewed = 0
         self.opened = 0
         self.told_after: float | None = None
         """If given, an order is filled while the list of open orders is asked for, and the user stream tells it
@@ -91,7 +98,7 @@ class Host(AsyncActor):
         while True:
             await asyncio.sleep(5)
             if self._open and not self.silent:
-                self.say("connector", {"ready": True})
+                self.say("connector", self.status)
 
     def receive(self, message: Any) -> Any:
         match message:
@@ -101,10 +108,22 @@ class Host(AsyncActor):
                 return super().receive(message)
 
     def _open_connector(self, **_: Any) -> dict[str, Any]:
+        if not self._venue.keys_fit:
+            raise Unavailable("the keys can't be read")
         self._open = True
         self.opened += 1
         self.say("connector", {"ready": True})
         return {}
+
+    def lose(self, network: str = "connected", *parts: str) -> None:
+        """Something is missing, from now on."""
+        self.status = {"ready": False, "network": network, "parts": dict.fromkeys(parts, False)}
+        self.say("connector", self.status)
+
+    def find(self) -> None:
+        """All is there again."""
+        self.status = {"ready": True, "network": "connected", "parts": {}}
+        self.say("connector", self.status)
 
     def say(self, kind: str, event: dict[str, Any]) -> None:
         self.publish(f"{self.address}/{kind}/sandbox", orjson.dumps(event))
@@ -121,6 +140,9 @@ class Host(AsyncActor):
 
     def _restore_orders(self, **_: Any) -> int:
         return 0
+
+    def _renew_user_stream(self, **_: Any) -> None:
+        self.renewed += 1
 
     def _forget_order(self, **_: Any) -> None:
         return None
@@ -156,10 +178,12 @@ class Host(AsyncActor):
         if trouble == "rejected":
             return {"outcome": "rejected", "text": "too late"}
         venue.orders[client_order_id] = "CANCELED"
-        return {"outcome": "cancelled" if trouble == "fine" else "unresolved", "text": None}
+        outcome = "cancelled" if trouble == "fine" else "unresolved"
+        return {"outcome": outcome, "text": None, "executed_base": venue.executed_at_cancel}
 
     def _query_order(self, client_order_id: str, **_: Any) -> dict[str, Any]:
         venue = self._venue
+        venue.questions += 1
         if not (venue.answering and venue.answering_questions):
             return {"outcome": "unresolved", "text": "HTTP 503", "order": None, "fills": []}
         if client_order_id not in venue.orders:
@@ -444,15 +468,121 @@ def test_a_fill_that_is_told_twice_counts_once(ready: Stage) -> None:
     assert (order.state, order.filled_amount) == ("filled", Decimal(1))
 
 
-def test_a_deaf_user_stream_is_noticed_and_the_connector_built_anew(ready: Stage) -> None:
-    names = [ready.place().order_id for _ in range(3)]
-    for name in names:
-        ready.venue.orders[name] = "FILLED"
+def test_a_deaf_user_stream_is_noticed_and_connected_anew_and_nothing_else_is_torn_down(ready: Stage) -> None:
+    assert ready.host is not None
+    for _ in range(2):
+        names = [ready.place().order_id for _ in range(3)]
+        for name in names:
+            ready.venue.orders[name] = "FILLED"
 
-    ready.sim.advance(20)
+        ready.sim.advance(20)
+        assert [ready.state(name) for name in names] == ["filled"] * 3
 
-    assert [ready.state(name) for name in names] == ["filled"] * 3
-    assert (opened(ready), restarts(ready)) == (2, 0)
+    assert ready.host.renewed == 1, "not twice within a minute"
+    cell = ready.sim.system.cell(ADDRESS)
+    assert cell is not None
+    assert cell.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "parts", "words"),
+    [
+        ("connected", ["user_stream_initialized"], "waits for the user stream of sandbox"),
+        ("disconnected", ["user_stream_initialized"], "waits for an answer of sandbox, which is asked every 3 s"),
+        ("connected", ["account_balance"], "waits for account balance of sandbox"),
+    ],
+)
+def test_what_is_missing_is_said_and_keeps_no_cancel_from_going_out(
+    ready: Stage, network: str, parts: list[str], words: str
+) -> None:
+    placed = ready.place()
+    assert ready.host is not None
+    ready.host.lose(network, *parts)
+    ready.sim.advance(1)
+
+    with pytest.raises(Unavailable, match=words) as refused:
+        ready.place()
+    assert 0 < refused.value.retry_after <= 10
+    assert ready.cancel(placed.order_id).state == "cancelled"
+    assert ready.venue.orders[placed.order_id] == "CANCELED"
+
+    ready.host.find()
+    ready.sim.advance(1)
+    assert ready.place().state == "open"
+
+
+def test_a_cancel_that_nobody_answers_is_sent_again_when_the_exchange_is_back(ready: Stage) -> None:
+    placed = ready.place()
+    assert ready.host is not None
+    ready.venue.answering = False
+    ready.host.lose("disconnected")
+    ready.sim.advance(1)
+
+    assert ready.cancel(placed.order_id).state == "pending_cancel"
+    ready.sim.advance(60)
+    ready.venue.answering = True
+    ready.host.find()
+    ready.sim.advance(3)
+
+    assert ready.venue.orders[placed.order_id] == "CANCELED"
+    assert ready.state(placed.order_id) == "cancelled"
+
+
+def test_a_cancel_before_there_is_a_connector_is_refused_and_says_why(stage: Stage) -> None:
+    left_over(stage)
+    stage.venue.keys_fit = False
+    stage.start()
+    stage.sim.advance(1)
+
+    with pytest.raises(Unavailable, match="cancels nothing now: the keys can't be read"):
+        stage.cancel("left")
+
+
+def test_what_happened_between_two_user_streams_is_asked_for_at_once(ready: Stage) -> None:
+    placed = ready.place()
+    ready.sim.advance(5.5)
+    ready.venue.orders[placed.order_id] = "FILLED"
+    assert ready.host is not None
+
+    ready.host.say("connector", {"ready": True, "user_streams": 2})
+    ready.sim.advance(2.5)
+
+    assert ready.state(placed.order_id) == "filled"
+
+
+def test_no_doubt_waits_for_its_turn_when_the_exchange_answers_again(ready: Stage) -> None:
+    ready.venue.answering = False
+    ready.venue.trouble = ["lost_after"]
+    placed = ready.place()
+    ready.sim.advance(100)
+    assert ready.state(placed.order_id) == "unresolved"
+
+    ready.venue.answering = True
+    # Two of its own intervals: in one of them it hears that the exchange answers.
+    ready.sim.advance(6)
+
+    assert ready.state(placed.order_id) == "open"
+
+
+def test_a_cancel_whose_answer_tells_what_was_traded_costs_no_question(ready: Stage) -> None:
+    ready.venue.executed_at_cancel = "0"
+    placed = ready.place()
+    before = ready.venue.questions
+
+    assert ready.cancel(placed.order_id).state == "cancelled"
+
+    assert ready.state(placed.order_id) == "cancelled"
+    assert ready.venue.questions == before
+
+
+def test_a_cancel_whose_answer_tells_of_an_untold_trade_has_it_asked_for(ready: Stage) -> None:
+    ready.venue.executed_at_cancel = "0.5"
+    placed = ready.place()
+    before = ready.venue.questions
+
+    assert ready.cancel(placed.order_id).state == "cancelled"
+
+    assert ready.venue.questions == before + 1
 
 
 @pytest.mark.parametrize("lag", [-0.4, 0.2, 1.0])

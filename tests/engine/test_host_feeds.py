@@ -77,6 +77,25 @@ async def test_candles_complete_their_history(host: Host) -> None:
     assert {later - earlier for earlier, later in pairwise(times)} == {60.0}
 
 
+@pytest.mark.parametrize("interval", ["3d", "1w", "1M"])
+@pytest.mark.parametrize(("connector", "path"), [("sandbox", "api/v3"), ("sandbox_perpetual", "fapi/v1")])
+async def test_candles_begin_where_the_exchange_says_in_the_past_and_in_a_feed_the_current_one_included(
+    host: Host, exchange: SandboxProcess, connector: str, path: str, interval: str
+) -> None:
+    query = f"symbol=BTCUSDT&interval={interval}&limit=500"
+    theirs = [row[0] / 1000 for row in await exchange.request("GET", f"/{path}/klines?{query}")]
+    terms = {"connector_name": connector, "trading_pair": PAIR, "interval": interval}
+
+    # From just after a candle's begin, so that it does not belong to the range, until now.
+    past = await host.call("historical_candles", **terms, start=int(theirs[-7]) + 1, end=int(theirs[-1]) + 7200)
+    topic = await host.call("open_feed", kind="candles", min_interval=0.05, **terms)
+    await host.event(topic, lambda payload: bool(payload["complete"]))
+    followed = (await host.call("feed_snapshot", topic=topic))["candles"]
+
+    assert [row[0] for row in past] == theirs[-6:]
+    assert [candle["timestamp"] for candle in followed] == theirs
+
+
 async def test_funding_is_told_for_perpetual_pairs_only(host: Host) -> None:
     topic = await open_feed(host, "funding", "sandbox_perpetual")
 
@@ -102,6 +121,24 @@ async def test_the_silence_of_an_exchange_is_told_and_the_feed_lives_again_when_
     host.forget()
     await host.event(status_of(topic), lambda status: status["state"] == "live")
     await host.event(topic)
+
+
+async def test_a_book_that_can_t_be_read_anew_is_reported_as_stalled_although_its_socket_speaks(
+    host: Host, exchange: SandboxProcess
+) -> None:
+    topic = await open_feed(host, "order_book")
+    await host.event(status_of(topic), lambda status: status["state"] == "live")
+    await exchange.faults("http_5xx", seconds=60)
+    await exchange.faults("drop_websockets", seconds=0.1)
+    host.forget()
+
+    stalled = await host.event(status_of(topic), lambda status: status["state"] == "stalled")
+
+    assert stalled["age"] > 10
+    await exchange.clear_faults()
+    host.forget()
+    await host.event(status_of(topic), lambda status: status["state"] == "live")
+    assert later_than(await host.event(topic), stalled["sent_at"])
 
 
 async def test_a_feed_opened_while_the_exchange_is_down_is_refused_and_one_opened_before_recovers(

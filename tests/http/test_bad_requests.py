@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from aviary.http.routing import Row
     from pydantic.fields import FieldInfo
 
-GOOD = {"connector_name": "sandbox", "name": "sandbox", "bot_run_id": "1", "controller_type": "generic"}
+GOOD = {
+    "connector_name": "sandbox",
+    "name": "sandbox",
+    "bot_run_id": "1",
+    "controller_type": "generic",
+    "trading_pair": "BTC-USDT",
+}
 """What makes a path whole where another part of it is bad; any other name will do for the rest."""
 
 BAD_NAMES = ("..%2F..%2Fetc", "%2Fetc%2Fpasswd", "..%5C..", "a%00b", "a%0Ab", "%0a", "n" * 300, "%2E%2E", "%2E")

@@ -116,6 +116,7 @@ def test_every_status_is_told_with_its_headers() -> None:
         assert {str(row.status), *map(str, outcomes_of(row))} == told
         assert {"401", "403", "404", "405", "422", "429", "500", "503"} <= told
         assert ("413" in told) is row.takes_body
+        assert ("504" in told) is (row.method != "GET")
     assert {status: list(one["headers"]) for status, one in responses.items() if one["headers"]} == {
         "401": ["WWW-Authenticate"],
         "405": ["Allow"],

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aviary.actors.accounts.portfolio import Portfolio
+from aviary.actors.accounts.portfolio_history import PortfolioHistoryKeeper
 from aviary.actors.accounts.registry import AccountRegistry
 from aviary.actors.accounts.trading import TradingService
 from aviary.actors.bots.registry import BotRegistry
 from aviary.actors.keeping.database import Database, DatabaseReader
+from aviary.actors.keeping.resources import ResourceKeeper
 from aviary.actors.keeping.supervision import SupervisionService
 from aviary.actors.markets.catalogue import Catalogue
 from aviary.actors.markets.market_data import MarketData
+from aviary.actors.markets.rate_oracle import RateOracle
 from aviary.actors.strategies.library import StrategyLibrary
 from aviary.http.routes.all import ROWS
 from front_end import USER, front_end
@@ -122,6 +125,9 @@ DESKS: dict[str, type[Actor]] = {
     "market-data": MarketData,
     "market/catalogue": Catalogue,
     "portfolio": Portfolio,
+    "portfolio-history": PortfolioHistoryKeeper,
+    "rate-oracle": RateOracle,
+    "resources": ResourceKeeper,
     "strategy-library": StrategyLibrary,
     "supervision": SupervisionService,
     "trading": TradingService,

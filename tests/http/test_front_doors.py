@@ -212,11 +212,51 @@ async def test_another_site_s_page_may_read_nothing_and_change_nothing() -> None
         assert (status, headers.get("Access-Control-Allow-Origin")) == (405, None)
 
 
-async def test_localhost_is_no_exception() -> None:
+LOCAL = ("http://localhost:3000", "http://127.0.0.1:8501", "https://localhost", "http://localhost", "http://127.0.0.1")
+
+
+@pytest.mark.parametrize("origin", LOCAL)
+async def test_pages_from_this_machine_may_call_at_any_port_unless_somebody_else_is_named(origin: str) -> None:
+    local = {"Origin": origin}
     async with front_end(ROWS, probe()) as front:
-        _, _, headers = await front.call("GET", "/touch", headers={"Origin": "http://localhost:3000"})
+        status, _, headers = await front.call("POST", "/touch", headers=local)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (200, origin)
+
+        del front.client.headers["Authorization"]
+        preflight = {**local, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        async with front.client.options(front.url + "/touch", headers=preflight) as answer:
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, origin)
+            assert {"GET", "POST", "PUT", "DELETE"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+            assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    async with front_end(ROWS, probe(), cors_origins=("https://desk.example",)) as front:
+        assert (await front.call("POST", "/touch", headers=local))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "http://localhost.evil.example",
+        "http://localhost:3000.evil.example",
+        "http://evil.example:3000",
+        "http://127.0.0.1.evil.example:80",
+        "http://localhost:*",
+        "ftp://localhost:3000",
+        "http://localhost:3000:3000",
+        "http://user@localhost:3000",
+        "localhost:3000",
+    ],
+)
+async def test_what_only_looks_like_this_machine_is_foreign(origin: str) -> None:
+    async with front_end(ROWS, probe()) as front:
+        _, _, headers = await front.call("GET", "/touch", headers={"Origin": origin})
 
         assert "Access-Control-Allow-Origin" not in headers
+        assert (await front.call("POST", "/touch", headers={"Origin": origin}))[0] == 403
+
+
+async def test_the_server_s_own_pages_may_call_wherever_it_is() -> None:
+    async with front_end(ROWS, probe(), cors_origins=()) as front:
         assert (await front.call("POST", "/touch", headers={"Origin": front.url}))[0] == 200
 
 
@@ -228,9 +268,9 @@ async def test_a_named_origin_may_read_every_answer_refusals_too() -> None:
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization",
         }
-        status, _, headers = await front.call("OPTIONS", "/touch", headers=preflight)
-        assert (status, headers["Access-Control-Allow-Origin"]) == (204, "https://desk.example")
-        assert "Authorization" in headers["Access-Control-Allow-Headers"]
+        async with front.client.options(front.url + "/touch", headers=preflight) as answer:
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, "https://desk.example")
+            assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
 
         for path, wanted in (("/touch", 200), ("/nothing", 404)):
             status, _, headers = await front.call("GET", path, headers=origin)

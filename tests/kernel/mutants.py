@@ -42,7 +42,8 @@ DISPATCHER = f"{CORE}/dispatcher.py"
 DISPATCHERS = f"{CORE}/dispatchers.py"
 EVENTS = f"{CORE}/events.py"
 EXITS = f"{CORE}/exits.py"
-ADDRESS = f"{CORE}/address.py"
+PAPERWORK = f"{CORE}/paperwork.py"
+TRACEBACKS = f"{CORE}/tracebacks.py"
 
 SUPERVISOR = "supervisors/supervisor.py"
 CHILDREN = "supervisors/children.py"
@@ -233,15 +234,60 @@ CUSTODY = (
     Mutant(
         LIFE,
         "a life that has ended does not end its overseer twice",
-        "        if self._finished:",
+        "        if self.done.done():",
         "        if False:",
     ),
     Mutant(
         LIFE,
-        "the text of a crash is bounded",
-        'return shortened("".join(traceback.format_exception(error)))',
-        'return "".join(traceback.format_exception(error))',
+        "a crash is written down before the next life begins",
+        "            return\n        self.report()\n",
+        "            return\n",
     ),
+    Mutant(
+        LIFE,
+        "a crash is written down once",
+        "report, self._report = self._report, None",
+        "report = self._report",
+    ),
+    Mutant(
+        LIFE,
+        "whoever crashes lets go behind its paperwork",
+        "if self._report is None or self.runner is None:",
+        "if True:",
+        "whoever finishes writes down what is not written down yet: it is done sooner, and the kernel's loop has it all",
+    ),
+    Mutant(PAPERWORK, "paperwork is done in turns", "if self._waiting or self._done >= AT_ONCE:", "if False:"),
+    Mutant(PAPERWORK, "paperwork keeps its order", "if self._waiting or self._done", "if self._done"),
+    Mutant(PAPERWORK, "turns of paperwork are bounded", "min(len(self._waiting), AT_ONCE)", "len(self._waiting)"),
+    Mutant(
+        PAPERWORK,
+        "paperwork that waits is done",
+        "            self._count()\n            self._waiting",
+        "            self._waiting",
+    ),
+    Mutant(
+        TRACEBACKS,
+        "the text of a crash is bounded",
+        "return shortened(text)",
+        "return text",
+    ),
+    Mutant(TRACEBACKS, "each error of a chain is told", "reversed(links)", "links[:1]"),
+    Mutant(
+        TRACEBACKS,
+        "an error in a handler of another is told with it",
+        "elif context is not None and",
+        "elif False and",
+    ),
+    Mutant(TRACEBACKS, "what is hidden on purpose stays so", " and not link.__suppress_context__", ""),
+    Mutant(TRACEBACKS, "causes may go round", "and id(cause) not in seen", ""),
+    Mutant(
+        TRACEBACKS,
+        "stacks that are kept are told apart",
+        "frame.tb_frame.f_code, frame.tb_lasti",
+        "frame.tb_frame.f_code, 0",
+    ),
+    Mutant(TRACEBACKS, "stacks that are kept are bounded", "if len(_texts) >= PLACES:", "if False:"),
+    Mutant(TRACEBACKS, "members of a group are told", "BaseExceptionGroup | NameError", "NameError"),
     Mutant(
         LIFE,
         "a crash tells the message that waits behind",
@@ -568,6 +614,7 @@ POISON = (
         "        for kind in cell.poison:\n            self._alarms.clear(poison_alarm(cell.address, kind))",
         "        pass",
     ),
+    Mutant(ENDINGS, "another's crash is no kill", "if is_anothers_crash(error):", "if False:"),
     Mutant(
         ENDINGS,
         "a hang counts as a kill",
@@ -640,15 +687,14 @@ LIVES_AND_ENDS = (
     Mutant(
         LOOP,
         "release has its whole time, however long the tasks took",
-        "            async with asyncio.timeout(limit):\n                await _awaited(life.actor.release())",
-        "            if not beside or not deaf:\n                async with asyncio.timeout(limit):\n"
-        "                    await _awaited(life.actor.release())",
+        "            if _is_awaitable(releasing):",
+        "            if _is_awaitable(releasing) and (not beside or not deaf):",
     ),
     Mutant(
         LOOP,
         "release has a limit",
-        "            async with asyncio.timeout(limit):",
-        "            async with asyncio.timeout(None):",
+        "                async with asyncio.timeout(limit):",
+        "                async with asyncio.timeout(None):",
     ),
     Mutant(
         LOOP,
@@ -827,12 +873,6 @@ LIVES_AND_ENDS = (
         "degraded is of one life",
         "        cell.degraded = cell.next_try_at = None",
         "        cell.next_try_at = None",
-    ),
-    Mutant(
-        LIVES,
-        "the text of a failed factory is bounded",
-        'detail=shortened("".join(traceback.format_exception(error))),',
-        'detail="".join(traceback.format_exception(error)),',
     ),
     Mutant(
         DIRECTORY,
@@ -1094,7 +1134,7 @@ THREADS = (
     Mutant(
         CALLS,
         "one call that fails keeps nobody from the others",
-        "            except Exception as error:",
+        "            except BaseException as error:",
         "            except ZeroDivisionError as error:",
     ),
     Mutant(
@@ -1266,7 +1306,7 @@ SUPERVISION = (
     Mutant(
         DECISIONS, "the boundary of intensity", "len(history) > spec.intensity", "len(history) >= spec.intensity"
     ),
-    Mutant(DECISIONS, "the boundary of the period", "if now - at <= period)", "if now - at < period)"),
+    Mutant(DECISIONS, "the boundary of the period", "now - at <= period)", "now - at < period)"),
     Mutant(
         DECISIONS,
         "rest_for_one leaves the earlier ones alone",
@@ -1497,12 +1537,6 @@ SUPERVISION = (
         "a worker has a limit to start",
         '(("shutdown", WORKER_SHUTDOWN), ("start_timeout", START_TIMEOUT))',
         '(("shutdown", WORKER_SHUTDOWN), ("start_timeout", None))',
-    ),
-    Mutant(
-        ADDRESS,
-        "an address is not beside another of the same beginning",
-        'address.startswith(f"{ancestor}/")',
-        "address.startswith(ancestor)",
     ),
 )
 

@@ -104,7 +104,16 @@ HARMLESS: dict[str, Callable[[int], Message[Any]]] = {
 }
 """One of each kind that kills nobody, by which a kind is pardoned."""
 
-EXPECTED_NOES = {"ActorCrashed", "Conflict", "DeadlineExceeded", "Invalid", "NotFound", "Unavailable", "cancelled"}
+EXPECTED_NOES = {
+    "ActorCrashed",
+    "Conflict",
+    "DeadlineExceeded",
+    "Invalid",
+    "NoAnswer",
+    "NotFound",
+    "Unavailable",
+    "cancelled",
+}
 
 
 class Storm:

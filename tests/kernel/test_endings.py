@@ -1,6 +1,7 @@
 """The dead act no more, let go of what they held, and hold nobody up."""
 
 import asyncio
+import contextlib
 import gc
 from typing import Any
 
@@ -255,12 +256,7 @@ def test_what_is_spawned_as_the_fence_comes_down_does_not_run(stage: Stage) -> N
     ran: list[str] = []
 
     async def work() -> None:
-        await asyncio.sleep(1.0)
         ran.append("ran")
-
-    class Slow(Player):
-        async def release(self) -> None:
-            await asyncio.sleep(3.0)
 
     async def fence_and_spawn() -> None:
         life = life_of(stage)
@@ -268,11 +264,72 @@ def test_what_is_spawned_as_the_fence_comes_down_does_not_run(stage: Stage) -> N
         # Between the look at the fence and the task, another thread may have put it there.
         life.runner.spawn(work(), "late")  # type: ignore[union-attr]
 
-    one_child(stage, Slow)
+    one_child(stage)
     stage.sim.run(fence_and_spawn())
-    stage.sim.advance(2.0)
+    stage.sim.settle()
 
     assert ran == []
+
+
+def test_what_is_deferred_by_a_handler_that_was_fenced_off_does_not_run(stage: Stage) -> None:
+    ran: list[str] = []
+
+    async def work() -> None:
+        ran.append("ran")
+
+    class Deaf(Player):
+        async def die(self, how: str) -> Any:
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().die(how)
+            return self.defer(work())
+
+    one_child(stage, Deaf)
+    stage.do("sup/a", Die(how="hang"))
+    life_of(stage).end(Killed())
+    stage.sim.settle()
+
+    assert ran == []
+    assert stage.lives("a") == [2]
+
+
+def test_a_life_that_has_ended_ends_once_however_often_it_is_told_to(stage: Stage) -> None:
+    async def finish_twice() -> None:
+        life.end(Killed())
+        life.finish()
+        life.finish()
+
+    one_child(stage)
+    life = life_of(stage)
+    stage.sim.run(finish_twice())
+    stage.sim.settle()
+
+    assert stage.lives("a") == [2]
+    assert [event.incarnation for event in stage.events("stop", address="sup/a")] == [1]
+
+
+def test_who_lives_at_an_address_that_is_removed_is_killed_with_all_below_it(stage: Stage) -> None:
+    one_child(stage)
+    life = life_of(stage)
+
+    stage.system.directory.remove("sup")
+    stage.sim.settle()
+
+    assert not life.alive
+    assert stage.world.did("stop") == ["a"]
+    assert not stage.exists("sup/a")
+
+
+@pytest.mark.parametrize("outcome", [ValueError("gone"), "hang", "ignore"])
+def test_whoever_asked_for_a_start_that_failed_is_told_when_it_has_let_go(stage: Stage, outcome: object) -> None:
+    one_child(stage)
+    stage.world.starts["b"].append(outcome)
+    stage.world.stops["b"] = 4.0
+
+    # One that does not want to run is no failure.
+    with contextlib.nullcontext() if outcome == "ignore" else pytest.raises(Unavailable, match="did not start"):
+        stage.ask("sup", StartChild(spec=stage.child("b", start_timeout=1.0)))
+
+    assert stage.world.did("stop") == ["b"]
 
 
 def test_a_life_that_is_killed_before_its_first_step_ends_at_once(stage: Stage) -> None:

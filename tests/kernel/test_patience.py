@@ -1,19 +1,22 @@
 """Promises 3 and 4: backoff, intensity, escalation and parking."""
 
+import asyncio
 from random import Random
 
 import pytest
 from aviary.actors.core.alarms import parked_alarm
-from aviary.actors.core.cell import CellView
+from aviary.actors.core.cell import CellSettings, CellView
+from aviary.actors.core.exits import Killed
 from aviary.actors.core.refusal import NotFound, Unavailable
-from aviary.supervisors.backoff import Backoff
+from aviary.supervisors.backoff import IMMEDIATE, Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.decisions import is_too_often, recent
 from aviary.supervisors.messages import DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
-from aviary.supervisors.spec import SupervisorSpec
+from aviary.supervisors.spec import ChildSpec, SupervisorSpec
+from aviary.supervisors.supervisor import StartFailed, Supervisor
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_stage import SECOND, Die, Note, Stage
+from kernel_stage import SECOND, Die, Note, Stage, life_of
 
 curves = st.builds(
     lambda first, factor, more, jitter, reset: Backoff(first, factor, first + more, jitter, reset),
@@ -77,6 +80,16 @@ def test_too_often_is_more_than_intensity_within_the_period(
     spec = SupervisorSpec(intensity=intensity, period=period)
     assert is_too_often(spec, counted) == (sum(now - at <= period for at in history) > intensity)
     assert not is_too_often(SupervisorSpec(intensity=None), counted)
+
+
+def test_a_restart_of_exactly_a_period_ago_still_counts(stage: Stage) -> None:
+    stage.up(SupervisorSpec(intensity=1, period=5.0, children=stage.children("a")))
+    stage.do("sup/a", Die())
+    stage.sim.advance(5.0)
+
+    stage.do("sup/a", Die())
+
+    assert not stage.exists("sup")
 
 
 def view(stage: Stage, address: str) -> CellView:
@@ -184,6 +197,23 @@ def test_mailboxes_survive_the_restart_of_the_supervisor_above(stage: Stage) -> 
     assert stage.world.notes("y") == [(1, 2), (2, 2)]
 
 
+def test_the_next_life_of_a_supervisor_may_give_an_address_other_limits(stage: Stage) -> None:
+    specs = [SupervisorSpec(children=stage.children("a", settings=CellSettings(mailbox=n))) for n in (1, 2)]
+    stage.up(SupervisorSpec(intensity=None))
+    child = ChildSpec("nested", lambda: Supervisor(specs.pop(0)), kind="supervisor", backoff=IMMEDIATE)
+    stage.ask("sup", StartChild(spec=child))
+    cell = stage.system.cell("sup/nested/a")
+    assert cell is not None
+    assert cell.statistics().capacity == 1
+
+    life_of(stage, "sup/nested").end(Killed())
+    stage.sim.settle()
+
+    assert stage.system.cell("sup/nested/a") is cell
+    assert cell.statistics().capacity == 2
+    assert cell.settings.mailbox == 2
+
+
 def test_at_the_root_escalation_parks_the_branch_until_somebody_restarts_it(stage: Stage) -> None:
     branch = stage.nested("branch", SupervisorSpec(intensity=0, children=stage.children("x")), backoff=SECOND)
     stage.up(SupervisorSpec(park=True, intensity=1, period=1_000.0, children=(branch, *stage.children("other"))))
@@ -226,6 +256,41 @@ def test_a_root_that_gives_up_leaves_nobody_waiting(stage: Stage) -> None:
     assert stage.sim.clock.monotonic() == 0
     stage.sim.run(tree.stop())
     assert stage.system.tree() == ()
+
+
+def test_an_operators_restart_is_no_attempt_and_those_before_it_are_forgotten(stage: Stage) -> None:
+    child = stage.children("a", backoff=SECOND)
+    stage.up(SupervisorSpec(park=True, intensity=1, period=1_000.0, children=child))
+    stage.do("sup/a", Die())
+    stage.sim.advance(1.1)
+    stage.do("sup/a", Die())
+    assert (view(stage, "sup/a").state, view(stage, "sup/a").attempt) == ("parked", 1)
+
+    stage.ask("sup", RestartChild(name="a"))
+
+    assert (view(stage, "sup/a").state, view(stage, "sup/a").attempt) == ("running", 0)
+    stage.do("sup/a", Die())
+    assert (view(stage, "sup/a").state, view(stage, "sup/a").attempt) == ("backing_off", 1)
+
+
+def test_a_tree_that_does_not_start_leaves_nothing_running(stage: Stage) -> None:
+    stage.world.starts["a"].append(ValueError("gone"))
+    tree = Tree(stage.system, SupervisorSpec(children=stage.children("a")))
+
+    with pytest.raises(StartFailed, match="a did not start: ValueError: gone"):
+        stage.sim.run(tree.start())
+    stage.sim.settle()
+
+    assert asyncio.all_tasks(stage.sim.loop) == set()
+
+
+def test_a_tree_that_has_stopped_leaves_nothing_running(stage: Stage) -> None:
+    stage.up(SupervisorSpec(children=stage.children("a")))
+
+    stage.down()
+    stage.sim.settle()
+
+    assert asyncio.all_tasks(stage.sim.loop) == set()
 
 
 def test_a_parked_child_can_be_stopped_or_deleted_and_its_alarm_goes_with_it(stage: Stage) -> None:

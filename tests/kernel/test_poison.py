@@ -7,7 +7,7 @@ import pytest
 from aviary.actors.core.alarms import poison_alarm
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.message import Message
-from aviary.actors.core.refusal import ActorCrashed, Conflict, Refusal, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, Conflict, DeadlineExceeded, Refusal, Unavailable
 from aviary.supervisors.messages import RestartChild, TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
 from kernel_live import Blocking, Live
@@ -184,3 +184,90 @@ def test_an_address_that_is_removed_leaves_no_alarm_behind(stage: Stage, *, forg
 
     assert not stage.exists("sup/a")
     assert stage.system.alarms.standing() == ()
+
+
+class Errand(Message[str]):
+    """Has the neighbour asked for a deed, and lets through whatever comes of it."""
+
+    deed: Deed
+    how: str = "alone"
+
+
+class Errands(Player):
+    """Asks its neighbour."""
+
+    async def receive(self, message: Message[Any]) -> Any:
+        match message:
+            case Errand(deed=deed, how="alone"):
+                return await self.ask("sup/b", deed, timeout=5.0)
+            case Errand(deed=deed, how="deferred"):
+                return self.defer(self.ask("sup/b", deed, timeout=5.0))
+            case Errand(deed=deed):
+                async with asyncio.TaskGroup() as asks:
+                    for _ in range(2):
+                        asks.create_task(self.ask("sup/b", deed, timeout=5.0))
+                raise ValueError("not reached")
+        return await super().receive(message)
+
+
+def errands(stage: Stage) -> Any:
+    """Start one that runs errands and knows poison, and its neighbour, which knows none."""
+    limits = CellSettings(poison_after=2, handler_limit=None)
+    patient = CellSettings(poison_after=1_000, handler_limit=None)
+    children = (stage.child("a", make=Errands, settings=limits), stage.child("b", make=Doer, settings=patient))
+    stage.up(SupervisorSpec(intensity=None, children=children))
+    return stage.system.cell("sup/a")
+
+
+@pytest.mark.parametrize("how", ["alone", "deferred", "together"])
+def test_a_message_is_not_blamed_for_the_crash_of_whom_its_handler_asked(stage: Stage, how: str) -> None:
+    cell = errands(stage)
+
+    for life in range(1, 6):
+        assert cell.life.number == life
+        with pytest.raises(ActorCrashed, match="sup/a crashed"):
+            stage.ask("sup/a", Errand(deed=Deed(way="awaited", end="crash"), how=how))
+        stage.sim.settle()
+
+    assert cell.kills == {}
+    assert cell.poison == {}
+    assert stage.events("poison", address="sup/a") == []
+    assert [event.reason for event in stage.events("dead_letter", address="sup/a")] != []
+
+
+@pytest.mark.parametrize(("end", "refusal"), [("refuse", Conflict), ("late", DeadlineExceeded)])
+def test_a_no_to_whom_a_handler_asked_is_its_own_answer(stage: Stage, end: str, refusal: type[Refusal]) -> None:
+    cell = errands(stage)
+    if end == "late":
+        stage.tell("sup/b", Die(how="hang"))
+
+    for _ in range(3):
+        with pytest.raises(refusal):
+            stage.ask("sup/a", Errand(deed=Deed(way="at once", end=end)))
+
+    assert cell.life.number == 1
+    assert cell.kills == {}
+
+
+def test_a_message_is_blamed_for_what_its_handler_made_of_anothers_crash(stage: Stage) -> None:
+    class Careless(Errands):
+        async def receive(self, message: Message[Any]) -> Any:
+            try:
+                return await super().receive(message)
+            except ActorCrashed as error:
+                raise ValueError("of my own") from error
+
+    limits = CellSettings(poison_after=2)
+    stage.up(
+        SupervisorSpec(
+            intensity=None,
+            children=(stage.child("a", make=Careless, settings=limits), stage.child("b", make=Doer)),
+        )
+    )
+    for _ in range(2):
+        with pytest.raises(ActorCrashed):
+            stage.ask("sup/a", Errand(deed=Deed(way="at once", end="crash")))
+        stage.sim.settle()
+
+    with pytest.raises(Unavailable, match="set aside"):
+        stage.ask("sup/a", Errand(deed=Deed(way="at once", end="well")))

@@ -5,10 +5,12 @@ import logging
 
 import pytest
 from aviary.actors.core.cell import CellSettings
+from aviary.actors.core.dispatcher import LoopDispatcher
 from aviary.actors.core.exits import ChildExited
 from aviary.actors.core.mailbox import Fenced
 from aviary.actors.core.refusal import ActorCrashed
-from aviary.actors.core.watchdog import PAUSE, look
+from aviary.actors.core.simulation import Simulation
+from aviary.actors.core.watchdog import PAUSE, PERIOD, STUCK_AFTER, look
 from aviary.supervisors.spec import SupervisorSpec
 from kernel_stage import SECOND, Die, Note, Player, Stage, Work
 
@@ -65,7 +67,35 @@ def test_the_message_that_is_most_over_its_limit_is_to_blame(stage: Stage) -> No
     assert [event.message_kind for event in stage.events("hung")] == ["Quick"]
 
 
-@pytest.mark.parametrize("what", ["sums", "actor"])
+class Frozen(LoopDispatcher):
+    """A loop that gives no sign of life but when told to; it has no thread."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.name = "frozen"
+        self._clock = sim.clock
+        self._loop = sim.loop
+        self.give_sign()
+
+    def give_sign(self) -> None:
+        self._last_beat = self._clock.monotonic()
+
+
+def test_a_loop_that_stood_still_with_the_whole_process_has_a_moment_to_give_a_sign_of_life(stage: Stage) -> None:
+    up(stage)
+    stage.sim.advance(1.0)
+    frozen = Frozen(stage.sim)
+    stage.system.dispatchers._by_name["frozen"] = frozen
+
+    stage.sim.clock.advance(STUCK_AFTER + PAUSE)
+    stage.sim.loop.call_later(PERIOD / 2, frozen.give_sign)
+    stage.sim.advance(4 * PERIOD)
+
+    assert frozen in stage.system.dispatchers.all()
+    stage.sim.advance(STUCK_AFTER)
+    assert frozen not in stage.system.dispatchers.all()
+
+
+@pytest.mark.parametrize("what", ["sums", "actor", "loop"])
 def test_one_error_in_a_look_ends_neither_the_look_nor_the_watch(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -78,8 +108,12 @@ def test_one_error_in_a_look_ends_neither_the_look_nor_the_watch(
     assert cell is not None
     if what == "sums":
         monkeypatch.setattr(stage.system.ledger, "sum_up", broken)
-    else:
+    elif what == "actor":
         monkeypatch.setattr(cell.mailbox, "taken", broken)
+    else:
+        monkeypatch.setattr(stage.system.dispatchers, "take_out", broken)
+        stage.system.dispatchers._by_name["frozen"] = Frozen(stage.sim)
+        stage.sim.advance(2 * STUCK_AFTER)
     logging.getLogger("aviary.kernel").setLevel(logging.CRITICAL)
     stage.tell("sup/b", Die(how="hang"))
     stage.sim.advance(LIMIT + 1.0)

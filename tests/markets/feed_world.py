@@ -190,8 +190,10 @@ class World:
     def say_book(self, key: FeedKey = BOOK, bids: Iterable[Any] = ((99.0, 1.0),)) -> bytes:
         return self.say(key, bids=list(bids), asks=[[101.0, 2.0]])
 
-    def say_status(self, key: FeedKey, state: str, heard_at: float | None = None) -> None:
-        status = {"state": state, "detail": "ValueError", "heard_at": heard_at, "sent_at": self.sim.clock.now()}
+    def say_status(self, key: FeedKey, state: str, age: float | None = None) -> None:
+        now = self.sim.clock.now()
+        heard_at = None if age is None else now - age
+        status = {"state": state, "detail": "ValueError", "heard_at": heard_at, "age": age, "sent_at": now}
         self.system.bus.publish(f"{HOST}/feed_status/{key.path}", orjson.dumps(status))
         self.sim.settle()
 

@@ -26,7 +26,7 @@ def test_nothing_is_published_while_nothing_changes(world: World) -> None:
     world.open(BOOK)
     world.say_book()
 
-    world.say_status(BOOK, "live", world.sim.clock.now())
+    world.say_status(BOOK, "live", 0.0)
 
     assert world.heard(BOOK) == ["update"]
 
@@ -48,7 +48,7 @@ def test_a_word_of_the_exchange_that_changes_nothing_makes_the_data_young_again(
     world.say_book()
     world.sim.advance(8.0)
 
-    world.say_status(BOOK, "live", world.sim.clock.now() - 0.5)
+    world.say_status(BOOK, "live", 0.5)
 
     assert world.ask(address, GetFeed()).age == pytest.approx(0.5, abs=0.01)
 
@@ -90,6 +90,43 @@ def test_data_of_an_exchange_that_went_quiet_are_stale_until_it_speaks_again(wor
     assert world.alarms() == []
     assert world.state(address) == "running"
     assert not world.ask(address, GetFeed(fresh=True)).stale
+
+
+def test_who_is_told_that_data_are_fresh_gets_them_although_nothing_changed(world: World) -> None:
+    world.open(BOOK)
+    sent = world.say_book()
+    world.keep(BOOK, 12)
+
+    world.say_status(BOOK, "live", 0.2)
+
+    assert world.heard(BOOK) == ["update", "stale", "fresh", "update"]
+    assert world.events[-1].payload == sent
+    assert world.events[-1].age == pytest.approx(0.2, abs=0.01)
+
+
+def test_what_was_never_there_does_not_become_fresh(world: World) -> None:
+    world.open(BOOK)
+    world.keep(BOOK, 12)
+
+    world.say_status(BOOK, "live", 0.0)
+    assert world.heard(BOOK) == ["stale"]
+
+    world.say_book()
+    assert world.heard(BOOK) == ["stale", "fresh", "update"]
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_ages_are_right_although_the_machine_s_clock_was_set(world: World, step: float) -> None:
+    address = world.open(BOOK)
+    world.say_book()
+    world.sim.advance(4.0)
+
+    world.sim.clock.step(step)
+    world.say_status(BOOK, "live", 4.0)
+
+    assert world.ask(address, GetFeed()).age == pytest.approx(4.0, abs=0.01)
+    world.keep(BOOK, 8)
+    assert world.heard(BOOK) == ["update", "stale"]
 
 
 def test_a_feed_whose_exchange_stays_silent_starts_anew_and_subscribes_once(world: World) -> None:
@@ -228,7 +265,7 @@ def test_no_trade_is_lost_in_a_burst(world: World) -> None:
 def test_what_the_host_remembers_is_given_with_its_age(world: World) -> None:
     address = world.open(TRADES)
     world.exchange.memory[f"feed/{TRADES.path}"] = {"trades": [{"price": 1.0}], "timestamp": 5.0}
-    world.say_status(TRADES, "live", world.sim.clock.now() - 3.0)
+    world.say_status(TRADES, "live", 3.0)
 
     history = world.ask(address, GetFeedHistory())
 

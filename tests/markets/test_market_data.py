@@ -115,6 +115,7 @@ def test_candles_come_from_the_exchange_until_the_feed_has_them_all(world: World
     assert calls(world, "historical_candles") == 1
     assert len(world.ask(DESK, GetCandles(**NAMES, max_records=20))) == 20
     assert calls(world, "historical_candles") == 2
+    assert len(world.ask(DESK, GetCandles(**NAMES))) == 500
 
 
 def test_a_long_history_is_asked_for_in_pages_and_has_every_candle_once(world: World) -> None:

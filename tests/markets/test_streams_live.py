@@ -284,7 +284,8 @@ async def test_pairs_can_be_added_listed_restarted_and_removed(market: Market) -
     restarted = await market.post("/market-data/order-book/restart/sandbox")
     removed = [(await market.post("/market-data/trading-pair/remove", **body))["success"] for _ in range(2)]
 
-    assert feeds["order_book_sandbox_BNB-USDT"]["will_expire_in"] is None
+    book = feeds["order_book_sandbox_BNB-USDT"]
+    assert (book["will_expire_in"], book["held"]) == (60.0, True)
     assert diagnostics["order_books"]["BNB-USDT"]["bid_count"] > 0
     assert "BNB-USDT" in restarted["trading_pairs"]
     assert removed == [True, False]

@@ -104,6 +104,31 @@ POSITION = {
     **dict.fromkeys(("amount", "entry_price", "unrealized_pnl", "leverage"), NUMBER),
 }
 HOLDING = {"token": str, "stale": bool, **dict.fromkeys(("units", "price", "value", "available_units"), NUMBER)}
+PAST_PAGE = {
+    "limit": int,
+    "has_more": bool,
+    "next_cursor": str | None,
+    "current_cursor": None,
+    "filters": {"account_names": Maybe([str]), "connector_names": None, "start_time": None, "end_time": None},
+}
+RATE_CONFIG = {
+    "rate_oracle_source": {"name": "sandbox"},
+    "global_token": {"global_token_name": "USDT", "global_token_symbol": "$"},
+}
+RATED = {"source": "sandbox", "quote_token": "USDT"}
+RATE = {**RATED, "trading_pair": str}
+TICKER = dict.fromkeys(("price", "base_volume", "volume", "timestamp"), NUMBER)
+RESOURCES = {
+    "cpu": {
+        **dict.fromkeys(("percent", "load_avg_1m", "load_avg_5m", "load_avg_15m"), NUMBER),
+        "count_logical": int,
+        "count_physical": int | None,
+    },
+    "memory": {**dict.fromkeys(("total", "available", "used"), int), "percent": NUMBER},
+    "disk": {"mountpoint": str, **dict.fromkeys(("total", "used", "free"), int), "percent": NUMBER},
+}
+ITEM = {"name": str, "size_bytes": int, "size_human": str}
+STORED = {"total_size_bytes": int, "total_size_human": str}
 SHARE = {"value": NUMBER, "units": NUMBER}
 DISTRIBUTION = {
     "total_portfolio_value": NUMBER,
@@ -319,6 +344,45 @@ READS: tuple[Sample, ...] = (
         200,
         {"position_mode": "ONEWAY", "connector": "sandbox_perpetual", "account": "desk"},
     ),
+    # Rates
+    ("GET", "/rate-oracle/sources", None, 200, [str]),
+    ("GET", "/rate-oracle/config", None, 200, {**RATE_CONFIG, "available_sources": [str]}),
+    ("PUT", "/rate-oracle/config", RATE_CONFIG, 200, {"success": True, "message": str, "config": RATE_CONFIG}),
+    ("PUT", "/rate-oracle/config", {"rate_oracle_source": {"name": "nosuch"}}, 400, REFUSED),
+    ("GET", "/rate-oracle/rate/BTC-USDT", None, 200, {**RATE, "rate": NUMBER, "path": {"kind": "direct"}}),
+    ("GET", "/rate-oracle/rate-async/USDT-ETH", None, 200, {**RATE, "rate": NUMBER, "path": {"kind": "inverse"}}),
+    ("GET", "/rate-oracle/rate/NO-SUCH", None, 200, {**RATE, "rate": None}),
+    (
+        "POST",
+        "/rate-oracle/rates",
+        {"trading_pairs": ["BTC-USDT", "SOL-ETH", "NO-SUCH"]},
+        200,
+        {**RATED, "rates": {"BTC-USDT": NUMBER, "SOL-ETH": NUMBER, "NO-SUCH": None}},
+    ),
+    ("GET", "/rate-oracle/prices", None, 200, {**RATED, "prices_count": int, "prices": {"ETH-BTC": NUMBER}}),
+    (
+        "GET",
+        "/market-data/tickers?refresh=false&connectors=sandbox,nosuch",
+        None,
+        200,
+        {"tickers": {"sandbox": Each(TICKER)}, "updated_at": NUMBER, "errors": {"nosuch": str}},
+    ),
+    (
+        "POST",
+        "/market-data/rates",
+        {"trading_pairs": ["BTC-USDT"], "connector": "sandbox"},
+        200,
+        {"quote_token": "USDT", "connector": "sandbox", "rates": {"BTC-USDT": NUMBER}},
+    ),
+    # The machine
+    ("GET", "/system/resources", None, 200, RESOURCES),
+    (
+        "GET",
+        "/storage/",
+        None,
+        200,
+        {**STORED, "directories": {"archived": dict, "instances": dict, "conf": {"items": [ITEM]}}},
+    ),
     # Portfolio
     ("POST", "/portfolio/state", None, 200, {"desk": {"sandbox": [HOLDING], "sandbox_perpetual": [HOLDING]}}),
     (
@@ -337,6 +401,18 @@ READS: tuple[Sample, ...] = (
         200,
         {**DISTRIBUTION, "account_filter": "desk"},
     ),
+    (
+        "POST",
+        "/portfolio/history",
+        {**DESK, "limit": 2},
+        200,
+        {
+            "data": [{"timestamp": str, "state": {"desk": Each([HOLDING])}}],
+            "pagination": {**PAST_PAGE, "filters": {**PAST_PAGE["filters"], "account_names": ["desk"], "interval": "5m"}},
+        },
+    ),
+    ("POST", "/portfolio/history", {"interval": "1h"}, 200, {"data": list, "pagination": PAST_PAGE}),
+    ("POST", "/portfolio/state", {"account_names": ["nosuch"]}, 200, {}),
     (
         "GET",
         "/portfolio/accounts-distribution",
@@ -434,6 +510,8 @@ READS: tuple[Sample, ...] = (
             ]
         ),
     ),
+    ("GET", "/bot-orchestration/controller-performance-history?interval=7m", None, 422, INVALID),
+    ("GET", "/bot-orchestration/controller-performance-history?start_time=yesterday", None, 422, INVALID),
     (
         "GET",
         "/bot-orchestration/controller-performance-history?bot_name={bot}&limit=5",
@@ -546,6 +624,7 @@ BETTER: tuple[tuple[Sample, str], ...] = (
         "500 after the whole time-out",
     ),
     (("POST", "/trading/orders", {**FAR, "amount": 0}, 422, INVALID), "500, in plain text"),
+    (("POST", "/portfolio/history", {"interval": "7m"}, 422, INVALID), "500, in plain text"),
     (
         ("POST", "/trading/orders", {**FAR, "amount": 500}, 400, REFUSED),
         "201 for an order that the exchange refuses, which is FAILED later",
@@ -584,6 +663,10 @@ def desk(server: Server) -> Iterator[Caller]:
             f"{connector} takes orders",
             lambda: server.call("GET", f"/accounts/desk/connectors/{connector}")["phase"] == "ready",  # noqa: B023
         )
+    server.until(
+        "what it holds is kept",
+        lambda: server.call("POST", "/portfolio/history", {**DESK, "connector_names": ["sandbox_perpetual"]})["data"],
+    )
     place(caller, FAR)
     gone = place(caller, FAR)
     place(caller, {**BUY, "order_type": "MARKET"})

@@ -142,6 +142,11 @@ async def test_portfolio(client: Client, desk: str) -> None:
     distribution = await portfolio.get_distribution([desk], [SPOT])
     shares = await portfolio.get_accounts_distribution()
 
+    async def kept() -> Any:
+        history = await portfolio.get_history([desk], limit=1, interval="1h")
+        return set(history["data"][0]["state"][desk]) == {SPOT, PERPETUAL} if history["data"] else None
+
+    assert await until("what the account holds is kept", kept)
     assert set(state[desk]) == {SPOT, PERPETUAL}
     assert {"USDT", "BTC"} <= {row["token"] for row in distribution["distribution"]}
     assert desk in {row["account"] for row in shares["distribution"]}
@@ -159,6 +164,8 @@ async def test_candles_and_prices(client: Client) -> None:
     prices = await market.get_prices(SPOT, [PAIR, "ETH-USDT"])
     one = await market.get_prices(SPOT, PAIR)
     funding = await market.get_funding_info(PERPETUAL, PAIR)
+    tickers = await market.get_tickers([SPOT, PERPETUAL], refresh=True)
+    rates = await market.get_rates([PAIR, "SOL-ETH"])
 
     assert len(candles) == 20
     # Both ends belong to the stretch.
@@ -167,6 +174,10 @@ async def test_candles_and_prices(client: Client) -> None:
     assert set(prices["prices"]) == {PAIR, "ETH-USDT"}
     assert set(one["prices"]) == {PAIR}
     assert funding["mark_price"] > 0
+    assert tickers["tickers"][SPOT][PAIR]["volume"] >= 0
+    assert set(tickers["errors"]) == {PERPETUAL}
+    assert rates["rates"].keys() == {PAIR, "SOL-ETH"}
+    assert all(rate > 0 for rate in rates["rates"].values())
     assert {SPOT, PERPETUAL} <= set(await market.get_available_candle_connectors())
     assert f"candles_{SPOT}_{PAIR}_1m" in await market.get_active_feeds()
     assert (await market.get_market_data_settings())["feed_timeout"] > 0

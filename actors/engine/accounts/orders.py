@@ -11,12 +11,15 @@ from typing import Any
 
 from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.engine.exchanges import binance_orders
+from aviary.actors.engine.exchanges.budget import Purpose, requests_for
 from aviary.actors.engine.exchanges.connections import REQUEST_TIMEOUT, Connections, exchange_errors
 from aviary.actors.engine.exchanges.notation import order_of, trade_of
 from aviary.actors.engine.exchanges.outcomes import REQUEST_ERRORS, definite_no, error_text
 from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
+
+LIMIT_REACHED = "as many requests as the exchange allows are under way: the order was not sent"
 
 MAX_MAGNITUDE = 30
 """Powers of ten beyond which an amount or a price is a mistake, whatever the token."""
@@ -95,9 +98,13 @@ class Orders:
             connector._update_order_after_failure(client_order_id, trading_pair, ValueError(too_small))  # noqa: SLF001
             return {"outcome": "rejected", "text": too_small, "order": order_of(order)}
         try:
-            async with asyncio.timeout_at(deadline):
-                await connector._place_order_and_process_update(order=order, **extra)  # noqa: SLF001
+            with requests_for(Purpose.PLACE) as sent:
+                async with asyncio.timeout_at(deadline):
+                    await connector._place_order_and_process_update(order=order, **extra)  # noqa: SLF001
         except REQUEST_ERRORS as error:
+            if not sent.admitted:
+                connector.stop_tracking_order(client_order_id)
+                raise PortRefusal("unavailable", LIMIT_REACHED, retry_after=REQUEST_TIMEOUT) from error
             words = definite_no(error)
             if words is None:
                 return {"outcome": "unresolved", "text": error_text(error), "order": order_of(order)}
@@ -114,8 +121,9 @@ class Orders:
         trading_pair: str,
         exchange_order_id: str | None = None,
     ) -> dict[str, Any]:
-        """`{"outcome": "cancelled" | "not_found" | "rejected" | "unresolved", "text"}`.
+        """`{"outcome": "cancelled" | "not_found" | "rejected" | "unresolved", "text", "executed_base"}`.
 
+        `executed_base` is what a cancelled order had traded, where the exchange tells that with its answer.
         `not_found` means that the exchange has no such order open: filled, cancelled or never there;
         `query_order` tells which. Works for orders that are not tracked too.
         """
@@ -123,9 +131,16 @@ class Orders:
         order = connector._order_tracker.fetch_tracked_order(client_order_id)  # noqa: SLF001
         if order is None:
             order = _stranger(client_order_id, trading_pair, exchange_order_id)
+        executed: str | None = None
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                done = await connector._execute_order_cancel_and_process_update(order=order)  # noqa: SLF001
+            with requests_for(Purpose.CANCEL):
+                async with asyncio.timeout(REQUEST_TIMEOUT):
+                    if binance_orders.applies(connector):
+                        update, traded = await binance_orders.cancel(connector, order)
+                        done, executed = update.new_state is OrderState.CANCELED, f"{traded:f}"
+                        connector._order_tracker.process_order_update(update)  # noqa: SLF001
+                    else:
+                        done = await connector._execute_order_cancel_and_process_update(order=order)  # noqa: SLF001
         except REQUEST_ERRORS as error:
             if connector._is_order_not_found_during_cancelation_error(error):  # noqa: SLF001
                 return {"outcome": "not_found", "text": error_text(error)}
@@ -133,7 +148,7 @@ class Orders:
             if words is not None:
                 return {"outcome": "rejected", "text": words}
             return {"outcome": "unresolved", "text": error_text(error)}
-        return {"outcome": "cancelled" if done else "unresolved", "text": None}
+        return {"outcome": "cancelled" if done else "unresolved", "text": None, "executed_base": executed}
 
     async def query_order(
         self,
@@ -141,18 +156,21 @@ class Orders:
         client_order_id: str,
         trading_pair: str,
         exchange_order_id: str | None = None,
+        *,
+        urgent: bool = False,
     ) -> dict[str, Any]:
         """`{"outcome": "found" | "not_found" | "unresolved", "text", "order", "fills"}`, as the exchange says now.
 
         If the order is tracked, what is learnt goes into it, and events follow. `not_found` within a second of a lost answer may still be the request on its way: ask again before
-        taking it for settled.
+        taking it for settled. `urgent` if somebody waits for it.
         """
         connector = self._connections.get(connector_name).connector
         tracked = connector._order_tracker.fetch_order(client_order_id)  # noqa: SLF001
         order = tracked or _stranger(client_order_id, trading_pair, exchange_order_id)
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                facts = await self._look_up(connector, order)
+            with requests_for(Purpose.UPKEEP if urgent else Purpose.QUESTION):
+                async with asyncio.timeout(REQUEST_TIMEOUT):
+                    facts = await self._look_up(connector, order)
         except REQUEST_ERRORS as error:
             if connector._is_order_not_found_during_status_update_error(error):  # noqa: SLF001
                 return {"outcome": "not_found", "text": error_text(error), "order": None, "fills": []}
@@ -160,20 +178,31 @@ class Orders:
         return {"outcome": "found", "text": None, **facts}
 
     async def _look_up(self, connector: Any, order: InFlightOrder) -> dict[str, Any]:
-        if binance_orders.applies(connector):
-            facts = await binance_orders.order(connector, order)
-            # Learnt in place, so that the sides and prices of a stranger are right in its fills.
-            order.trade_type = TradeType[facts["side"]]
+        if not binance_orders.applies(connector):
+            return await self._look_up_twice(connector, order)
+        facts = await binance_orders.order(connector, order)
+        # Learnt in place, so that the sides and prices of a stranger are right in its fills.
+        order.trade_type = TradeType[facts["side"]]
+        order.update_exchange_order_id(facts["exchange_order_id"])
+        fills = list(order.order_fills.values())
+        if sum(fill.fill_base_amount for fill in fills) < Decimal(facts["executed_base"] or 0):
+            fills = await connector._all_trade_updates_for_order(order)  # noqa: SLF001
+            for fill in fills:
+                connector._order_tracker.process_trade_update(fill)  # noqa: SLF001
+        connector._order_tracker.process_order_update(binance_orders.update_of(order, facts))  # noqa: SLF001
+        return {"order": facts, "fills": [trade_of(fill, order) for fill in fills]}
+
+    async def _look_up_twice(self, connector: Any, order: InFlightOrder) -> dict[str, Any]:
+        """By what hummingbot asks on every exchange: the state first, then the trades."""
         update: OrderUpdate = await connector._request_order_status(tracked_order=order)  # noqa: SLF001
         order.update_exchange_order_id(str(update.exchange_order_id))
         fills = await connector._all_trade_updates_for_order(order)  # noqa: SLF001
         for fill in fills:
             connector._order_tracker.process_trade_update(fill)  # noqa: SLF001
         connector._order_tracker.process_order_update(update)  # noqa: SLF001
-        if not binance_orders.applies(connector):
-            for fill in fills:
-                order.update_with_trade_update(fill)
-            facts = {**order_of(order), "state": update.new_state.name}
+        for fill in fills:
+            order.update_with_trade_update(fill)
+        facts = {**order_of(order), "state": update.new_state.name}
         return {"order": facts, "fills": [trade_of(fill, order) for fill in fills]}
 
     async def open_orders(self, connector_name: str, trading_pair: str | None = None) -> list[dict[str, Any]]:
@@ -184,7 +213,7 @@ class Orders:
         connector = self._connections.get(connector_name).connector
         if not binance_orders.applies(connector):
             raise PortRefusal("unsupported", f"open orders cannot be listed on {connector_name}")
-        with exchange_errors(connector_name):
+        with exchange_errors(connector_name), requests_for(Purpose.QUESTION):
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 return await binance_orders.open_orders(connector, trading_pair)
 
@@ -199,7 +228,7 @@ class Orders:
         What is learnt is told as events. Orders whose question fails stay as they were.
         """
         connector = self._connections.get(connector_name).connector
-        with exchange_errors(connector_name):
+        with exchange_errors(connector_name), requests_for(Purpose.QUESTION):
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 await connector._update_order_status()  # noqa: SLF001
         return await self.tracked_orders(connector_name)

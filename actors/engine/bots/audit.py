@@ -23,6 +23,7 @@ from aviary.actors.engine.bots.orders import (
 )
 from aviary.actors.engine.bots.sending import Sending
 from aviary.actors.engine.exchanges import binance_orders
+from aviary.actors.engine.exchanges.budget import Purpose, requests_for
 from aviary.config.clock import Clock
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -74,15 +75,16 @@ class Audit:
         while True:
             await asyncio.sleep(period)
             self._looks += 1
-            for connector in connectors():
-                self._sending.guard(connector)
-                try:
-                    await self.look(connector)
-                    if self._looks % REVIEW == 0:
-                        await self.review(connector)
-                except CONNECTOR_ERRORS as error:
-                    log.info("Orders on %s can't be looked at: %s", connector.name, error)
-            await self._count_strays()
+            with requests_for(Purpose.QUESTION):
+                for connector in connectors():
+                    self._sending.guard(connector)
+                    try:
+                        await self.look(connector)
+                        if self._looks % REVIEW == 0:
+                            await self.review(connector)
+                    except CONNECTOR_ERRORS as error:
+                        log.info("Orders on %s can't be looked at: %s", connector.name, error)
+                await self._count_strays()
 
     async def look(self, connector: Any) -> None:
         """Compare once. Raises what the connector raises."""

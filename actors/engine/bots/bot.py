@@ -150,12 +150,16 @@ class BotProcess:
         from aviary.actors.engine.bots.orchestrator import record_executors
         from aviary.actors.engine.bots.orders import Marks, Settlement
         from aviary.actors.engine.bots.sending import Sending
+        from aviary.actors.engine.exchanges.budget import hold_requests_to_budgets
+        from aviary.actors.engine.exchanges.candle_history import take_candles_as_the_exchange_has_them
         from aviary.sandbox.connectors import register
         from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode
         from hummingbot.client.config.config_helpers import load_client_config_map_from_file
         from hummingbot.client.runner import bootstrap_application
 
         register()
+        hold_requests_to_budgets()
+        take_candles_as_the_exchange_has_them()
         spec = self._spec
         config = load_client_config_map_from_file()
         config.instance_id = spec.instance

@@ -23,12 +23,11 @@ from typing import Any
 import aiohttp
 import hummingbot.connector.utils as client_ids
 import yaml
+from aviary.actors.engine.exchanges import binance_orders
 from aviary.config.clock import Clock
-from hummingbot.connector.derivative.binance_perpetual import binance_perpetual_constants as perpetual
 from hummingbot.connector.derivative.binance_perpetual.binance_perpetual_derivative import (
     BinancePerpetualDerivative,
 )
-from hummingbot.connector.exchange.binance import binance_constants as spot
 from hummingbot.connector.exchange.binance.binance_exchange import BinanceExchange
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -101,11 +100,12 @@ class Marks:
 async def list_open_orders(connector: Any) -> list[OpenOrder] | None:
     """All open orders of the connector's key on its pairs, whoever placed them; `None` if it can't list them."""
     if isinstance(connector, BinanceExchange):
-        path, limit = "/openOrders", spot.ORDER_PATH_URL
+        path = binance_orders.SPOT_OPEN_ORDERS
     elif isinstance(connector, BinancePerpetualDerivative):
-        path, limit = "v1/openOrders", perpetual.GET_ORDER_LIMIT_ID
+        path = binance_orders.FUTURES_OPEN_ORDERS
     else:
         return None
+    limit = binance_orders.limit_of(connector, path)
     found: list[OpenOrder] = []
     # A pair that the exchange does not list has no orders, and must not hide those of the others.
     listed = set((await connector.trading_pair_symbol_map()).values())
@@ -128,11 +128,12 @@ async def list_recent_orders(connector: Any, since: float) -> list[OpenOrder]:
     Empty where that can't be asked.
     """
     if isinstance(connector, BinanceExchange):
-        path, limit = "/allOrders", spot.MY_TRADES_PATH_URL
+        path = binance_orders.SPOT_ALL_ORDERS
     elif isinstance(connector, BinancePerpetualDerivative):
-        path, limit = "v1/allOrders", perpetual.ACCOUNT_TRADE_LIST_URL
+        path = binance_orders.FUTURES_ALL_ORDERS
     else:
         return []
+    limit = binance_orders.limit_of(connector, path)
     found: list[OpenOrder] = []
     for pair in connector.trading_pairs:
         symbol = await connector.exchange_symbol_associated_to_pair(trading_pair=pair)

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any
 
 from aviary.actors.engine.exchanges import binance_orders
+from aviary.actors.engine.exchanges.budget import Purpose, give_orders_the_right_of_way, requests_for
 from aviary.actors.engine.exchanges.outcomes import REQUEST_ERRORS, definite_no, error_text
+from aviary.actors.engine.exchanges.recovery import recover_soon
 from aviary.config.clock import Clock
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
 
@@ -51,10 +53,12 @@ class Sending:
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     def guard(self, connector: Any) -> None:
-        """From now on, no order of this connector fails because nothing was heard of it."""
+        """From now on, no order of this connector fails because nothing was heard of it, or waits for questions."""
         if id(connector) in self._guarded or not hasattr(connector, "_order_tracker"):
             return
         self._guarded.add(id(connector))
+        give_orders_the_right_of_way(connector)
+        recover_soon(connector)
         tracker = connector._order_tracker
         connector._on_order_failure = partial(self._not_answered, connector, connector._on_order_failure)
         tracker.process_order_not_found = partial(self._not_found, connector, tracker.process_order_not_found)
@@ -95,7 +99,9 @@ class Sending:
             try:
                 asked += 1
                 async with self._gate:
-                    if await learn(connector, order, patient=asked < LATE_FILLS):
+                    with requests_for(Purpose.QUESTION):
+                        learnt = await learn(connector, order, patient=asked < LATE_FILLS)
+                    if learnt:
                         return
             except REQUEST_ERRORS as error:
                 if unknown(connector, order, error):

@@ -17,10 +17,12 @@ from aviary.actors.core.port_errors import PortRefusal
 from aviary.actors.core.port_server import PortServer
 from aviary.actors.engine.exchanges import credentials
 from aviary.actors.engine.exchanges.announcements import Announcer
+from aviary.actors.engine.exchanges.budget import Purpose, requests_for
 from aviary.actors.engine.exchanges.catalogue import load, settings_of
 from aviary.actors.engine.exchanges.notation import balances_of, positions_of
 from aviary.actors.engine.exchanges.outcomes import REQUEST_ERRORS, OutcomeUnknown, definite_no, error_text
 from aviary.actors.engine.exchanges.positions import PositionBook
+from aviary.actors.engine.exchanges.recovery import recover_soon
 from aviary.config.clock import Clock
 from hummingbot.client.config.config_helpers import get_connector_class
 from hummingbot.connector.exchange_py_base import ExchangePyBase
@@ -31,11 +33,8 @@ from hummingbot.core.network_iterator import NetworkStatus
 TICK = 1.0
 """Seconds between two ticks; hummingbot's own bots tick so."""
 
-NETWORK_CHECK_INTERVAL = 3.0
-"""Seconds between two pings of an exchange. Hummingbot's ten would make an outage's end noticed too late."""
-
 POLL_INTERVAL = 30.0
-"""Seconds between two polls of orders and balances while the user stream is alive (hummingbot: 120)."""
+"""Seconds between two polls of balances and positions while the user stream is alive (hummingbot: 120)."""
 
 NEVER = 10**12
 
@@ -54,6 +53,8 @@ class Connection:
         self.connector = connector
         self.announcer: Announcer | None = None
         self.user_stream: Any = None
+        self.user_streams = 0
+        """How often the user stream was connected."""
         self.last_sent: dict[str, bytes] = {}
         self.status_sent_at = 0.0
         self.positions = PositionBook(connector) if self.perpetual else None
@@ -111,6 +112,18 @@ class Connections:
             connection.announcer.close()
         await self._ticker.remove(connection.connector)
         return True
+
+    async def renew_user_stream(self, connector_name: str) -> None:
+        """Start a connector's user stream over: it is open, and does not tell what happens."""
+        connector = self.get(connector_name).connector
+        task = connector._user_stream_tracker_task  # noqa: SLF001
+        if task is None:
+            # Its network is down and starts the stream when it is back.
+            return
+        task.cancel()
+        await connector._user_stream_tracker.stop()  # noqa: SLF001
+        if connector._user_stream_tracker_task is task:  # noqa: SLF001 - unless that was done meanwhile
+            connector._user_stream_tracker_task = connector._create_user_stream_tracker_task()  # noqa: SLF001
 
     async def connector_status(self, connector_name: str) -> dict[str, Any]:
         """The payload of a `connector/…` event, as of now."""
@@ -184,6 +197,7 @@ class Connections:
             "network": "connected" if connected else "disconnected",
             "parts": {name: bool(value) for name, value in connector.status_dict.items()},
             "tracked_orders": len(connector.in_flight_orders),
+            "user_streams": connection.user_streams,
             "user_stream_heard_at": heard or None,
             "sent_at": self._clock.now(),
         }
@@ -202,8 +216,7 @@ class Ticker:
 
     def add(self, connector: Any) -> None:
         """Start a connector."""
-        connector.check_network_interval = NETWORK_CHECK_INTERVAL
-        connector.check_network_timeout = REQUEST_TIMEOUT / 2
+        recover_soon(connector)
         self._clock.add_iterator(connector)
 
     async def remove(self, connector: Any) -> None:
@@ -240,17 +253,20 @@ def build(connector_name: str, values: dict[str, Any], trading_pairs: list[str])
     # no does that; what the exchange does not find any more is settled by whoever asks for it.
     connector._order_tracker.lost_order_count_limit = NEVER  # noqa: SLF001
     _tell_overload_from_success(connector)
+    _leave_orders_to_who_compares_them(connector)
     if not trading_pairs:
         _leave_books_out(connector)
     return connector
 
 
 def _catch_up_after_reconnection(connection: Connection) -> None:
-    # What happened while the user stream was down comes with the next poll only, so that is brought forward.
+    # What happened while the user stream was down comes with the next poll only, so that is brought forward; the
+    # server, which compares the orders, sees by the count that it has to.
     connector = connection.connector
     stream = getattr(connector._user_stream_tracker.data_source, "_ws_assistant", None)  # noqa: SLF001
     if stream is None or stream is connection.user_stream:
         return
+    connection.user_streams += 1
     if connection.user_stream is not None:
         connector._poll_notifier.set()  # noqa: SLF001
     connection.user_stream = stream
@@ -267,6 +283,18 @@ def _tell_overload_from_success(connector: Any) -> None:
         return exchange_order_id, timestamp
 
     connector._place_order = place_and_look  # noqa: SLF001
+
+
+def _leave_orders_to_who_compares_them(connector: Any) -> None:
+    # Hummingbot's polls ask twice about every order, also about those that ended half a minute ago. The server compares
+    # all of them by one list; what is left to poll are balances and positions.
+    async def poll() -> None:
+        with requests_for(Purpose.QUESTION):
+            await connector._update_all_balances()  # noqa: SLF001
+            if hasattr(connector, "account_positions"):
+                await connector._update_positions()  # noqa: SLF001
+
+    connector._status_polling_loop_fetch_updates = poll  # noqa: SLF001
 
 
 def _leave_books_out(connector: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from aviary.actors.engine.exchanges.outcomes import REQUEST_ERRORS
+from aviary.actors.engine.markets.hearing import Hearing
 from aviary.actors.engine.markets.pair_stream import STALL_LIMIT, STALL_LIMIT_MAX, PairStream
 from aviary.actors.engine.markets.public_data import candles_feed, funding_of
 from aviary.config.clock import Clock
@@ -28,8 +29,13 @@ class Feed(ABC):
 
     @property
     @abstractmethod
+    def hearing(self) -> Hearing:
+        """When the exchange last said something that this feed has taken in."""
+
+    @property
     def heard_at(self) -> float | None:
-        """Unix time of the exchange's last message, `None` before the first."""
+        """The same as Unix time, `None` before the first message."""
+        return self.hearing.heard_at
 
     @abstractmethod
     def change(self) -> dict[str, Any] | None:
@@ -53,14 +59,14 @@ class BookFeed(Feed):
         self._seen: tuple[int, int, int] | None = None
 
     @property
-    def heard_at(self) -> float | None:
+    def hearing(self) -> Hearing:
         """See `Feed`."""
-        return self._stream.heard_at
+        return self._stream.book_hearing
 
     def change(self) -> dict[str, Any] | None:
         """See `Feed`."""
         book = self._stream.book
-        if book is None:
+        if book is None or not self._stream.book_is_whole:
             return None
         state = (id(book), book.last_diff_uid, book.snapshot_uid)
         if state == self._seen:
@@ -93,11 +99,6 @@ class ShownFeed(Feed):
         self._pair = trading_pair
         self._seen: dict[str, Any] | None = None
 
-    @property
-    def heard_at(self) -> float | None:
-        """See `Feed`."""
-        return self._stream.heard_at
-
     def change(self) -> dict[str, Any] | None:
         """See `Feed`."""
         shown = self._show()
@@ -118,6 +119,15 @@ class ShownFeed(Feed):
 
 class TickerFeed(ShownFeed):
     """Best prices and the last trade's."""
+
+    @property
+    def hearing(self) -> Hearing:
+        """See `Feed`."""
+        return self._stream.book_hearing
+
+    def change(self) -> dict[str, Any] | None:
+        """See `Feed`."""
+        return super().change() if self._stream.book_is_whole else None
 
     def _show(self) -> dict[str, Any] | None:
         book = self._stream.book
@@ -149,9 +159,9 @@ class TradesFeed(Feed):
         self._new: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
 
     @property
-    def heard_at(self) -> float | None:
+    def hearing(self) -> Hearing:
         """See `Feed`."""
-        return self._stream.heard_at
+        return self._stream.market_hearing
 
     def change(self) -> dict[str, Any] | None:
         """See `Feed`."""
@@ -185,6 +195,11 @@ class TradesFeed(Feed):
 class FundingFeed(ShownFeed):
     """Funding rate, mark and index price of a perpetual pair."""
 
+    @property
+    def hearing(self) -> Hearing:
+        """See `Feed`."""
+        return self._stream.market_hearing
+
     def _show(self) -> dict[str, Any] | None:
         known = self._stream.connector._perpetual_trading.funding_info  # noqa: SLF001
         info = known.get(self._pair)
@@ -199,27 +214,30 @@ class CandlesFeed(Feed):
         self._interval = interval
         self._clock = clock
         self._feed = candles_feed(connector_name, trading_pair, interval, CANDLE_RECORDS)
-        self._heard_at: float | None = None
+        self._hearing = Hearing(clock)
         self._waiting_since = clock.monotonic()
         self._patience = 0.0
         self._seen: bytes | None = None
-        self._note_every_message()
+        self._note_every_candle()
 
-    def _note_every_message(self) -> None:
+    def _note_every_candle(self) -> None:
         parse = self._feed._parse_websocket_message  # noqa: SLF001 - every message passes here
 
         def parse_and_note(message: Any) -> Any:
-            self._heard_at = self._clock.now()
-            self._waiting_since = self._clock.monotonic()
-            self._patience = STALL_LIMIT
-            return parse(message)
+            candle = parse(message)
+            if isinstance(candle, dict):
+                # Confirmations and pings say nothing of the market.
+                self._hearing.note()
+                self._waiting_since = self._clock.monotonic()
+                self._patience = STALL_LIMIT
+            return candle
 
         self._feed._parse_websocket_message = parse_and_note  # noqa: SLF001
 
     @property
-    def heard_at(self) -> float | None:
+    def hearing(self) -> Hearing:
         """See `Feed`."""
-        return self._heard_at
+        return self._hearing
 
     def change(self) -> dict[str, Any] | None:
         """See `Feed`."""
@@ -247,7 +265,7 @@ class CandlesFeed(Feed):
             "interval": self._interval,
             "candles": rows,
             "complete": bool(self._feed.ready),
-            "timestamp": self._heard_at,
+            "timestamp": self.heard_at,
         }
 
     async def mend(self) -> None:

@@ -173,6 +173,7 @@ class Feeds:
                 "state": "failed",
                 "detail": type(error).__name__,
                 "heard_at": None,
+                "age": None,
                 "sent_at": self._clock.now(),
             }
             self._server.push(topic.replace("feed/", "feed_status/", 1), orjson.dumps(status))
@@ -197,16 +198,22 @@ class Feeds:
             change = feed.change()
             if change is not None:
                 self._server.push_newest(f"feed/{path}", orjson.dumps(change))
-            heard_at = feed.heard_at
-            state = self._state(heard_at)
+            age = feed.hearing.age
+            state = _state(age)
             now = self._clock.monotonic()
             if state != told or now - told_at >= STATUS_INTERVAL:
                 told, told_at = state, now
-                status = {"state": state, "heard_at": heard_at, "sent_at": self._clock.now()}
+                status = {
+                    "state": state,
+                    "heard_at": feed.heard_at,
+                    "age": age,
+                    "sent_at": self._clock.now(),
+                }
                 self._server.push_newest(f"feed_status/{path}", orjson.dumps(status))
             await asyncio.sleep(max(min_interval, 0.01))
 
-    def _state(self, heard_at: float | None) -> str:
-        if heard_at is None:
-            return "starting"
-        return "stalled" if self._clock.now() - heard_at > QUIET_LIMIT else "live"
+
+def _state(age: float | None) -> str:
+    if age is None:
+        return "starting"
+    return "stalled" if age > QUIET_LIMIT else "live"
