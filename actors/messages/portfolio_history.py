@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, TypedDict
 
 from aviary.actors.core.message import Message, Value
-from aviary.actors.messages.names import OptionalMoment
+from aviary.actors.messages.names import Moment
 from aviary.actors.messages.trading import MAX_PAGE, Names
 from pydantic import Field
 
@@ -93,9 +93,9 @@ class GetPortfolioHistory(Message[PortfolioHistory]):
 
     limit: int = Field(default=100, ge=1, le=MAX_PAGE)
     """How many states a page may hold, 1 to 1000; 100 by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only what is not older; by default from the beginning."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only what is not newer; by default until now."""
     cursor: str | None = Field(default=None, max_length=400)
     """The `next_cursor` of the page before; the first page by default."""
@@ -193,9 +193,9 @@ class GetPortfolioPerformance(Message[PortfolioPerformance]):
 
     handler_limit = READ_LIMIT
 
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """When to begin; by default with the first snapshot."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """When to end; by default with the last snapshot."""
     account_names: Names | None = None
     """Only of these accounts; several are separated by commas in a query. All by default."""

@@ -320,9 +320,9 @@ class ListFundingPayments(_Selection, Message[ListPage[dict[str, Any]]]):
 
     trading_pair: str | None = Field(default=None, max_length=100)
     """Only of this pair; all that are held by default."""
-    start_time: OptionalMoment = None
+    start_time: Moment | None = None
     """Only what is not older; by default from the beginning."""
-    end_time: OptionalMoment = None
+    end_time: Moment | None = None
     """Only what is not newer; by default until now."""
 
 
