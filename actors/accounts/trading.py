@@ -20,7 +20,7 @@ from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NoAnswer, NotFound, Refusal
 from aviary.actors.hosts.calls import before_the_exchange
 from aviary.actors.keeping.records import Records
-from aviary.actors.messages.accounts import Connection, ListConnections
+from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
 from aviary.actors.messages.trading import (
     CancelOrder,
     CancelOrderById,
@@ -61,6 +61,9 @@ a little longer: whoever asked is told what is known."""
 SHORTEST_WAIT = 0.1
 
 READ_TIMEOUT = 10.0
+
+MEMORY_TIMEOUT = 4.0
+"""Seconds a connector has to say what it knows without asking the exchange."""
 
 ASK_TIMEOUT = 15.0
 """Seconds a connector has to say what it holds."""
@@ -152,6 +155,8 @@ class TradingService(AsyncActor):
         wanted = ListConnections(account_names=(account,), connector_names=(connector,))
         with before_the_exchange():
             found = await self.ask(self._registry, wanted, timeout=READ_TIMEOUT)
+            if not found and account not in await self.ask(self._registry, ListAccounts(), timeout=READ_TIMEOUT):
+                raise NotFound(f"Account '{account}' not found")
         if not found:
             raise NotFound(f"Account '{account}' has no connector '{connector}'")
         return found[0].address
@@ -292,7 +297,7 @@ class TradingService(AsyncActor):
             if otherwise is None:
                 return None
             with contextlib.suppress(Refusal, ActorCrashed):
-                return await self.ask(connection.address, otherwise, timeout=READ_TIMEOUT)
+                return await self.ask(connection.address, otherwise, timeout=MEMORY_TIMEOUT)
             return None
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))

@@ -71,6 +71,16 @@ class Exchange:
     def positions(self, key: str) -> list[dict[str, Any]]:
         return self._runner.run(self.process.positions(key))
 
+    def fills(self, key: str, client_order_id: str) -> list[dict[str, Any]]:
+        found = self._runner.run(self.process.fills(key))
+        return [fill for fill in found if fill["client_order_id"] == client_order_id]
+
+    def middle(self, symbol: str) -> str:
+        """A price between the best bid and the best ask of the spot market."""
+        path = f"/api/v3/ticker/bookTicker?symbol={symbol}"
+        best = self._runner.run(self.process.request("GET", path))
+        return f"{(Decimal(best['bidPrice']) + Decimal(best['askPrice'])) / 2:.2f}"
+
     def faults(self, kind: str, seconds: float = 0, **parameters: Any) -> None:
         self._runner.run(self.process.faults(kind, seconds, **parameters))
 

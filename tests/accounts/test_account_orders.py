@@ -39,6 +39,24 @@ def test_a_market_order_is_filled_and_its_trades_are_kept(world: World, exchange
     assert sum(trade.amount for trade in trades.data) == Decimal("0.01")
 
 
+def test_a_trade_between_two_orders_of_the_account_fills_both(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    key = exchange.key()
+    world.connect(account, key)
+    for _ in range(5):
+        price = exchange.middle("BTCUSDT")
+        orders = [world.place(account, price=price, side=side).order_id for side in ("SELL", "BUY")]
+        sold, bought = ({fill["trade_id"] for fill in exchange.fills(key, name)} for name in orders)
+        if sold != bought:
+            continue
+
+        filled = [world.until_order(account, name, "filled") for name in orders]
+        assert [order.filled_amount for order in filled] == [Decimal("0.01")] * 2
+        return
+    pytest.fail("somebody else was faster each time")
+
+
 def test_the_exchange_s_no_is_the_answer_and_the_order_is_kept_as_failed(
     world: World, exchange: Exchange, account: str
 ) -> None:

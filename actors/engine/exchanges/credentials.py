@@ -67,7 +67,8 @@ async def decrypt_credential(password: str, account_dir: str, connector_name: st
         )
     except ValueError as error:
         raise PortRefusal("forbidden", "the credential cannot be decrypted with this CONFIG_PASSWORD") from error
-    return {**document, **dict(zip(secrets, clear, strict=True))}
+    # Keys that others have written may have come with the white space of where they were copied from.
+    return {**document, **dict(zip(secrets, (text.strip() for text in clear), strict=True))}
 
 
 async def password_check(password: str, account_dir: str) -> bool:
