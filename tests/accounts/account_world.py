@@ -71,7 +71,7 @@ class Exchange:
     def positions(self, key: str) -> list[dict[str, Any]]:
         return self._runner.run(self.process.positions(key))
 
-    def fills(self, key: str, client_order_id: str) -> list[dict[str, Any]]:
+    def fills_of(self, key: str, client_order_id: str) -> list[dict[str, Any]]:
         found = self._runner.run(self.process.fills(key))
         return [fill for fill in found if fill["client_order_id"] == client_order_id]
 

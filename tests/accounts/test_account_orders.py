@@ -47,7 +47,7 @@ def test_a_trade_between_two_orders_of_the_account_fills_both(
     for _ in range(5):
         price = exchange.middle("BTCUSDT")
         orders = [world.place(account, price=price, side=side).order_id for side in ("SELL", "BUY")]
-        sold, bought = ({fill["trade_id"] for fill in exchange.fills(key, name)} for name in orders)
+        sold, bought = ({fill["trade_id"] for fill in exchange.fills_of(key, name)} for name in orders)
         if sold != bought:
             continue
 
