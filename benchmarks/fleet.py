@@ -43,7 +43,7 @@ from eth_keyfile.keyfile import encrypt_aes_ctr, keccak  # type: ignore[attr-def
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.core.ports.process import ChildProcess
     from aviary.actors.engine.processes.launch import OnSpawn
 
 PASSWORD = "rehearsal"

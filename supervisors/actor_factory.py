@@ -38,7 +38,7 @@ from aviary.supervisors.branches.feeds import SupervisedFeeds
 from aviary.supervisors.restarter import TreeRestarter
 
 if TYPE_CHECKING:
-    from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.core.ports.process import ChildProcess
     from aviary.actors.core.system import System
     from aviary.actors.engine.processes.launch import Job, OnSpawn
     from aviary.config.layout import Layout

@@ -13,7 +13,7 @@ from aviary.actors.bots.logs import BotLogs
 from aviary.actors.bots.traces import BotTraces
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.life import Ignore
-from aviary.actors.core.port_patience import OwnTime
+from aviary.actors.core.ports.patience import OwnTime
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
 from aviary.actors.messages.bots import (
     AskBot,

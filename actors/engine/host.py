@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
-from aviary.actors.core.port_server import Method, PortServer
+from aviary.actors.core.ports.server import Method, PortServer
 from aviary.actors.engine.accounts.holdings import Holdings
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.actors.engine.exchanges import catalogue, credentials

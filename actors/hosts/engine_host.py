@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.port import Port, PortClosed, PortFailure, PortOverloaded, PortRefusal, PortTimeout
-from aviary.actors.core.port_patience import OwnTime
+from aviary.actors.core.ports.patience import OwnTime
+from aviary.actors.core.ports.port import Port, PortClosed, PortFailure, PortOverloaded, PortRefusal, PortTimeout
 from aviary.actors.core.refusal import (
     ActorCrashed,
     Conflict,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.core.address import Address
-    from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.core.ports.process import ChildProcess
     from aviary.actors.runtimes.wards import Wards
 
 LOOK_INTERVAL = 0.25

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.port_patience import Missed
+from aviary.actors.core.ports.patience import Missed
 from aviary.actors.messages.sandbox import GetSandbox, SandboxInfo
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon
 from aviary.config.environment import environment_of_children

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.context import ActorContext
-    from aviary.actors.core.port import EventHandler, Port
-    from aviary.actors.core.port_process import ChildProcess
+    from aviary.actors.core.ports.port import EventHandler, Port
+    from aviary.actors.core.ports.process import ChildProcess
     from aviary.actors.runtimes.wards import Wards
 
 WARM_UP_TIMEOUT = 60.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.port_patience import Missed
+from aviary.actors.core.ports.patience import Missed
 from aviary.actors.messages.broker import BrokerInfo, GetBroker
 from aviary.actors.runtimes.brokers import choose, configure
 from aviary.actors.runtimes.daemon import Daemon, find_daemon, start_daemon

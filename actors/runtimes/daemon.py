@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import psutil
-from aviary.actors.core.port_process import birth_mark
+from aviary.actors.core.ports.process import birth_mark
 from aviary.config.files import replace_file
 
 if TYPE_CHECKING:

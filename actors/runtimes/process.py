@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.engine.processes.launch import Job
 from aviary.actors.engine.processes.launch import OnSpawn as OnProcessSpawn
 from aviary.actors.messages.broker import BrokerInfo

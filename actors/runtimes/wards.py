@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
-from aviary.actors.core.port_process import ChildProcess, birth_mark
+from aviary.actors.core.ports.process import ChildProcess, birth_mark
 
 log = logging.getLogger("aviary.server")
 

@@ -13,7 +13,7 @@ from aviary.actors.bots.bot import BotActor, Patience
 from aviary.actors.bots.folder import BotFolders
 from aviary.actors.bots.registry import BotRegistry
 from aviary.actors.bots.store import BotStore
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal
 from aviary.actors.core.system import System
 from aviary.actors.engine.processes.launch import Job, Template, launch

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from aviary.actors.core.port import Port
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.port import Port
+from aviary.actors.core.ports.process import ChildProcess
 
 PATIENCE = 20.0
 """Seconds; real processes on a machine that is busy with other tests."""

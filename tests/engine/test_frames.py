@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from aviary.actors.core.frames import MAX_FRAME, Frame, FrameDecoder, FrameError, Kind, encode
+from aviary.actors.core.ports.frames import MAX_FRAME, Frame, FrameDecoder, FrameError, Kind, encode
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from aviary.actors.core.port import PortRefusal
+from aviary.actors.core.ports.port import PortRefusal
 from aviary.sandbox.testing import SandboxProcess
 from engine_neighbours import Host
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from aviary.actors.core.port import PortRefusal
+from aviary.actors.core.ports.port import PortRefusal
 from aviary.sandbox.testing import SandboxProcess
 from engine_neighbours import PATIENCE, Host, connect
 

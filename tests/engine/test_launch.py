@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.engine.processes.launch import HOST_ENTRY, Job, Template, launch, launch_with_port
 from aviary.config.clock import SystemClock
 

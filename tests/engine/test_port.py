@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aviary.actors.core.frames import Frame, Kind, encode
-from aviary.actors.core.port import Port, PortClosed, PortFailure, PortOverloaded, PortRefusal, PortTimeout
-from aviary.actors.core.port_server import MAX_QUEUED, PortServer
+from aviary.actors.core.ports.frames import Frame, Kind, encode
+from aviary.actors.core.ports.port import Port, PortClosed, PortFailure, PortOverloaded, PortRefusal, PortTimeout
+from aviary.actors.core.ports.server import MAX_QUEUED, PortServer
 from aviary.config.clock import FakeClock, SystemClock
 
 DEADLINE = 5.0

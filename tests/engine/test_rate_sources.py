@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from aviary.actors.core.port import PortRefusal
+from aviary.actors.core.ports.port import PortRefusal
 from aviary.sandbox.testing import SandboxProcess
 from engine_neighbours import Host
 

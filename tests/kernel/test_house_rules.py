@@ -123,6 +123,20 @@ def test_http_is_no_regular_package() -> None:
     assert not (ROOT / "http" / "__init__.py").exists()
 
 
+def test_a_room_has_no_more_than_two_dozen_files_and_says_what_lives_there() -> None:
+    rooms: dict[str, list[str]] = {}
+    for path, _ in product():
+        rooms.setdefault(str(Path(path).parent), []).append(path)
+
+    assert [room for room, found in rooms.items() if len(found) > ROOM and room not in LARGE] == []
+    silent = [
+        path
+        for path, tree in product()
+        if path.startswith("actors/") and path.endswith("__init__.py") and not ast.get_docstring(tree)
+    ]
+    assert silent == []
+
+
 def test_nothing_is_left_to_be_implemented() -> None:
     guilty = [
         f"{path}:{node.lineno}"

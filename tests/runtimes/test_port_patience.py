@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from aviary.actors.core.port_patience import LATE, Missed, OwnTime, in_own_time, waited
+from aviary.actors.core.ports.patience import LATE, Missed, OwnTime, in_own_time, waited
 from aviary.config.clock import FakeClock, SystemClock, pause
 
 PATIENCE = 30.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.runtimes.wards import Wards
 
 

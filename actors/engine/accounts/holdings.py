@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.accounts.orders import follow
 from aviary.actors.engine.exchanges.connections import (
     REQUEST_TIMEOUT,

@@ -9,7 +9,7 @@ import asyncio
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.exchanges import binance_orders
 from aviary.actors.engine.exchanges.budget import Purpose, requests_for
 from aviary.actors.engine.exchanges.connections import REQUEST_TIMEOUT, Connections, exchange_errors

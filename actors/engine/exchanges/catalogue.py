@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
 from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
 

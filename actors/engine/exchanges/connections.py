@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 import orjson
-from aviary.actors.core.port_errors import PortRefusal
-from aviary.actors.core.port_server import PortServer
+from aviary.actors.core.ports.errors import PortRefusal
+from aviary.actors.core.ports.server import PortServer
 from aviary.actors.engine.exchanges import credentials
 from aviary.actors.engine.exchanges.announcements import Announcer
 from aviary.actors.engine.exchanges.budget import Purpose, requests_for

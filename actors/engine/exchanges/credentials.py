@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import yaml
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.exchanges.catalogue import settings_of
 from aviary.config.files import replace_file
 from hummingbot.client.config.config_crypt import PASSWORD_VERIFICATION_WORD, ETHKeyFileSecretManger

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from aviary.actors.core.port_errors import PortRefusal
-from aviary.actors.core.port_server import PortServer
+from aviary.actors.core.ports.errors import PortRefusal
+from aviary.actors.core.ports.server import PortServer
 from aviary.actors.engine.exchanges.connections import Ticker
 from aviary.actors.engine.markets.feed_kinds import (
     DEFAULT_DEPTH,

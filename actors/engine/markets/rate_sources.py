@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.exchanges.connections import REQUEST_TIMEOUT, exchange_errors
 from aviary.actors.engine.exchanges.notation import clean
 from hummingbot.client.config.client_config_map import RATE_SOURCE_MODES

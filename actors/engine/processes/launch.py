@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aviary.actors.core.port import EventHandler, Port
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.port import EventHandler, Port
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.engine.processes.spawn import JOB_FD, PORT_FD, start_python
 from aviary.actors.engine.processes.template_client import Template, TemplateUnavailable
 from aviary.config.clock import Clock

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.config.environment import environment_of_children
 
 JOB_FD = 0

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aviary.actors.core.port_patience import OwnTime, in_own_time
-from aviary.actors.core.port_process import ChildProcess
+from aviary.actors.core.ports.patience import OwnTime, in_own_time
+from aviary.actors.core.ports.process import ChildProcess
 from aviary.actors.engine.processes.spawn import start_python
 from aviary.config.clock import SystemClock
 

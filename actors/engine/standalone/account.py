@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.config.clock import Clock
 from hummingbot.connector.utils import get_new_client_order_id

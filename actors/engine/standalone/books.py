@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from aviary.actors.core.port_errors import PortRefusal
+from aviary.actors.core.ports.errors import PortRefusal
 from aviary.actors.engine.accounts.orders import follow
 from aviary.actors.engine.markets.feeds import Feeds
 from aviary.actors.engine.markets.pair_stream import PairStream

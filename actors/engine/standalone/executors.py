@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 import orjson
-from aviary.actors.core.port_errors import PortRefusal
-from aviary.actors.core.port_server import PortServer
+from aviary.actors.core.ports.errors import PortRefusal
+from aviary.actors.core.ports.server import PortServer
 from aviary.actors.engine.accounts.holdings import Holdings
 from aviary.actors.engine.accounts.orders import Orders
 from aviary.actors.engine.exchanges.connections import Connections

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from aviary.actors.core.frames import Frame, Kind
-from aviary.actors.core.port_errors import (
+from aviary.actors.core.ports.errors import (
     PortClosed,
     PortError,
     PortFailure,
@@ -20,7 +19,8 @@ from aviary.actors.core.port_errors import (
     PortRefusal,
     PortTimeout,
 )
-from aviary.actors.core.port_wire import Wire
+from aviary.actors.core.ports.frames import Frame, Kind
+from aviary.actors.core.ports.wire import Wire
 from aviary.config.clock import Clock
 
 __all__ = [

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from aviary.actors.core.frames import Frame, FrameDecoder, FrameError, encode
+from aviary.actors.core.ports.frames import Frame, FrameDecoder, FrameError, encode
 
 WRITE_HIGH_WATER = 1024 * 1024
 """Bytes that may wait for a peer that does not read before `writable` turns false."""

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
-from aviary.actors.core.frames import Frame, FrameError, Kind
-from aviary.actors.core.port_errors import PortRefusal
-from aviary.actors.core.port_wire import Wire
+from aviary.actors.core.ports.errors import PortRefusal
+from aviary.actors.core.ports.frames import Frame, FrameError, Kind
+from aviary.actors.core.ports.wire import Wire
 
 HEARTBEAT_INTERVAL = 1.0
 """Seconds. A host must be replaced within three seconds of a hang, so two missed beats decide."""

@@ -1,0 +1,1 @@
+"""Ports: calls into child processes and the frames that carry them, and the processes themselves."""
