@@ -10,7 +10,7 @@ from aviary.actors.accounts.trading import TradingService
 from aviary.actors.core.message import Message
 from aviary.actors.core.refusal import Invalid, NotFound
 from aviary.actors.core.simulation import Probe, Simulation
-from aviary.actors.messages.accounts import Connection, ListConnections
+from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
 from aviary.actors.messages.trading import GetLastFundingPayments, ListFundingPayments, SetPositionMode
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
@@ -44,13 +44,18 @@ class World:
             sim.system,
             SupervisorSpec(
                 children=(
-                    ChildSpec("account-registry", lambda: Probe(lambda _: (desk,) if self.known else ())),
+                    ChildSpec("account-registry", lambda: Probe(lambda asked: self.registered(asked, desk))),
                     ChildSpec("connector", lambda: Probe(self.payments)),
                     ChildSpec("trading", TradingService),
                 )
             ),
         )
         sim.run(self._tree.start())
+
+    def registered(self, message: Any, desk: Connection) -> tuple[Any, ...]:
+        if isinstance(message, ListAccounts):
+            return ("desk",)
+        return (desk,) if self.known else ()
 
     def payments(self, message: Any) -> Any:
         assert isinstance(message, GetLastFundingPayments)
@@ -89,7 +94,9 @@ def test_funding_payments_are_chosen_by_time(world: World, question: dict[str, A
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_position_mode_that_there_is_not_is_refused_before_anybody_is_looked_for(world: World, known: bool) -> None:
+def test_a_position_mode_that_there_is_not_is_refused_before_anybody_is_looked_for(
+    world: World, known: bool
+) -> None:
     world.known = known
 
     with pytest.raises(Invalid, match="Invalid position mode 'DIAGONAL'"):
