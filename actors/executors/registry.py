@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.core.actor import AsyncActor
@@ -13,6 +14,7 @@ from aviary.actors.executors import views
 from aviary.actors.executors.creation import Creation
 from aviary.actors.hosts.calls import call_host
 from aviary.actors.keeping.records import Records
+from aviary.actors.keeping.until_done import UntilDone
 from aviary.actors.messages.executors import (
     EXECUTORS,
     BringUpExecutors,
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
     from aviary.actors.executors.branch import ExecutorBranch
     from aviary.actors.messages.executors import Held
 
-BRING_UP_RETRY = 2.0
-"""Seconds until the next try of what did not start."""
+BRING_UP_PERIOD = 10.0
+"""Seconds between two looks whether every executor has its actor: whoever restarts their supervisor ends them all."""
 
 AT_ONCE = 20
 """Executors that are brought up at the same time."""
@@ -87,7 +89,9 @@ class ExecutorRegistry(AsyncActor):
         self._records = Records(self)
         self._creation = Creation(self, self._records, self._branch, self._public_host, self._accounts)
         self._unsubscribe = self.system.bus.subscribe(f"{EXECUTORS}/", self._overhear)
-        self.schedule(0.0, BringUpExecutors())
+        self._unfinished = UntilDone(self)
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self.every(BRING_UP_PERIOD, BringUpExecutors(), first=0.0)
 
     def release(self) -> None:
         """Stop listening."""
@@ -95,6 +99,8 @@ class ExecutorRegistry(AsyncActor):
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
+        if isinstance(message, BringUpExecutors):
+            return self._unfinished.begin("the list of executors", self._bring_up)
         answer = self._answer(message)
         return super().receive(message) if answer is None else self.defer(answer)
 
@@ -116,8 +122,6 @@ class ExecutorRegistry(AsyncActor):
                 return self._performance(controller_id)
             case ListActiveExecutors():
                 return self._stream(message)
-            case BringUpExecutors():
-                return self._bring_up()
             case _:
                 return self._answer_on_positions(message)
 
@@ -148,28 +152,13 @@ class ExecutorRegistry(AsyncActor):
     # Bringing up
 
     async def _bring_up(self) -> None:
-        try:
-            unsettled = await self._records.read(lambda r: r.executors.unsettled())
-        except (Refusal, ActorCrashed) as trouble:
-            self.degrade(f"its executors are not known yet: {trouble}")
-            self.schedule(BRING_UP_RETRY, BringUpExecutors())
-            return
-        gate = asyncio.Semaphore(AT_ONCE)
-        failed: list[str] = []
+        for one in await self._records.read(lambda r: r.executors.unsettled()):
+            if self.system.cell(f"{EXECUTORS}/{one.executor_id}") is None:
+                self._unfinished.begin(one.executor_id, partial(self._start, one.executor_id))
 
-        async def start(executor_id: str) -> None:
-            async with gate:
-                try:
-                    await self._branch.start_executor(executor_id)
-                except (Refusal, ActorCrashed):
-                    failed.append(executor_id)
-
-        await asyncio.gather(*(start(one.executor_id) for one in unsettled))
-        if failed:
-            self.degrade(f"{len(failed)} executors did not come up; they are tried again")
-            self.schedule(BRING_UP_RETRY, BringUpExecutors())
-        else:
-            self.recover()
+    async def _start(self, executor_id: str) -> None:
+        async with self._gate:
+            await self._branch.start_executor(executor_id)
 
     # Lists
 

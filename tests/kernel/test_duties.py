@@ -19,6 +19,10 @@ from aviary.actors.core.actor import Actor
 from aviary.actors.core.cell import CellSettings
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Probe, Simulation
+from aviary.actors.executors import executor
+from aviary.actors.executors import registry as executors
+from aviary.actors.executors.executor import Executor
+from aviary.actors.executors.registry import ExecutorRegistry
 from aviary.actors.keeping import database, disk, journal, service_manager
 from aviary.actors.keeping.database import Database, DatabaseInspector
 from aviary.actors.keeping.disk import Disk
@@ -31,9 +35,11 @@ from aviary.actors.messages.accounts import BringUp as BringUpAccounts
 from aviary.actors.messages.bots import BringUp as BringUpBots
 from aviary.actors.messages.bots import CheckPulse
 from aviary.actors.messages.database import InspectionDue, LookAtDatabase
+from aviary.actors.messages.executors import BringUpExecutors, LookAfterExecutor
 from aviary.actors.messages.feeds import FeedKey
 from aviary.actors.messages.journal import FlushJournal
 from aviary.actors.messages.portfolio_history import TakeSnapshot, ThinOut
+from aviary.persistence.executors import KeptExecutor
 from aviary.supervisors.backoff import Backoff
 from aviary.supervisors.boot import Tree
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
@@ -61,6 +67,8 @@ class Duty:
     period: float
     make: Callable[[Path], Actor]
     first: float | None = None
+    kept: object = None
+    """What the database's readers answer; without it there are none."""
 
     @property
     def begins(self) -> float:
@@ -72,6 +80,22 @@ class Accounts:
 
     async def start_account(self, account: str) -> None:
         assert account == "master_account"
+
+
+EXECUTOR = KeptExecutor(
+    executor_id="one",
+    account="desk",
+    controller_id="main",
+    type="order_executor",
+    connector_name="sandbox",
+    trading_pair="BTC-USDT",
+    side="BUY",
+    config={},
+    life={"type": "order_executor", "config": "{}", "notes": {}, "state": {}},
+    status="RUNNING",
+    created_at=1.0,
+)
+"""Whose account is not there."""
 
 
 def account_registry(home: Path) -> Actor:
@@ -97,6 +121,8 @@ DUTIES = (
         lambda home: Database(None, home / "a.sqlite"),
         first=0.0,
     ),
+    Duty(LookAfterExecutor, executor.LOOK_AFTER, lambda _: Executor("one"), kept=EXECUTOR),
+    Duty(BringUpExecutors, executors.BRING_UP_PERIOD, lambda _: ExecutorRegistry(None), first=0.0),  # type: ignore[arg-type]
     Duty(BringUpAccounts, accounts.BRING_UP_PERIOD, account_registry, first=0.0),
     Duty(BringUpBots, bots.BRING_UP_PERIOD, lambda _: BotRegistry(None, None, None), first=0.0),  # type: ignore[arg-type]
     Duty(disk.LookAtDisk, disk.LOOK_PERIOD, lambda home: Disk({home: "*.log"}), first=0.0),
@@ -116,12 +142,14 @@ class Stage:
         self.ticks: list[float] = []
         self.deaths = deaths
         """How often the duty is still to kill."""
+        readers = database.READERS if duty.kept is not None else ()
         spec = SupervisorSpec(
             park=True,
             intensity=None,
             children=(
                 ChildSpec("host", Probe),
                 ChildSpec("database", Probe),
+                *(ChildSpec(one, lambda: Probe(lambda _: duty.kept)) for one in readers),
                 ChildSpec("actor", lambda: self.doomed(duty, duty.make(home)), backoff=BACKOFF),
             ),
         )
