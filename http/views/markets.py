@@ -12,8 +12,10 @@ class ActiveFeed(Value):
     """When it was last needed, Unix seconds."""
     seconds_since_access: float
     """Seconds since then."""
-    will_expire_in: float | None
-    """Seconds until it stops, if nobody needs it again; null if it is held."""
+    will_expire_in: float
+    """Seconds until it stops, if nobody needs it again; of one that is held, once it is let go."""
+    held: bool
+    """Whether it runs until it is removed, needed or not."""
     config: str
     """What it was opened with, in words."""
     connector: str

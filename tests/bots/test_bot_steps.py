@@ -17,7 +17,7 @@ from aviary.actors.messages.bots import (
     StopAndArchiveBot,
     UpdateBotConfig,
 )
-from aviary.actors.messages.database import Fetch, Transact
+from aviary.actors.messages.database import Transact
 from bot_world import World, key_of, quotes, until
 
 
@@ -127,7 +127,7 @@ def test_an_archive_keeps_the_data_and_not_the_keys_even_if_it_was_interrupted(w
     assert (run["deployment_status"], run["run_status"]) == ("ARCHIVED", "STOPPED")
     assert orjson.loads(run["final_status"])["performance"]["quotes"]["performance"]
     assert "kept" not in world.ask("bot-registry", ListBots())
-    assert world.ask("database", Fetch(work=lambda r: r.bots.get("kept"))) is None
+    assert world.ask("database", Transact(work=lambda r: r.bots.get("kept"))) is None
     shutil.rmtree(archive)
     unknown = world.ask("bot-registry", StopAndArchiveBot(bot_name="kept"))
     assert unknown["status"] == "error"

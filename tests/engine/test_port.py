@@ -133,7 +133,7 @@ async def test_an_answer_that_is_too_big_fails_its_call_and_not_the_port(link: L
 
 
 async def test_no_more_calls_are_let_through_than_are_bounded(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aviary.actors.core.port.MAX_OUTSTANDING", 2)
+    monkeypatch.setattr("aviary.actors.core.ports.port.MAX_OUTSTANDING", 2)
     calls = [asyncio.create_task(link.port.call("wait", DEADLINE)) for _ in range(2)]
     await asyncio.sleep(0)
 
