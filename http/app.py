@@ -11,11 +11,12 @@ from aviary.actors.core.refusal import ActorCrashed, NotFound, Refusal, Unavaila
 from aviary.http.auth import BasicAuth, from_header
 from aviary.http.binding import bind
 from aviary.http.documents import document_pages
+from aviary.http.fields import fields_of
 from aviary.http.health import health_pages, is_starting
 from aviary.http.origins import cors
 from aviary.http.problems import InvalidRequest
 from aviary.http.refusals import answer, answer_crash, answer_refusal, refuse
-from aviary.http.routing import Page, Row, check_rows
+from aviary.http.routing import MAX_BODY, Page, Row, check_rows
 from aviary.http.streams.connection import Limits
 from aviary.http.streams.endpoints import Streams
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from aviary.config.settings import Settings
 
     type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-MAX_BODY = 1_000_000
-"""Bytes of a request's body; the largest configuration has some thousands."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +58,7 @@ def create_app(
     basic_auth = BasicAuth(settings.username, settings.password.get_secret_value(), system.clock)
     streams = Streams(system, basic_auth, settings.cors_origins, limits)
     health = health_pages(system, basic_auth)
-    pages = (*health, *document_pages(rows, health))
+    pages = (*health, *document_pages(rows, health, max_body))
     sockets = streams.pages()
     open_routes = frozenset(
         {(page.method, page.path) for page in (*pages, *sockets) if page.open}
@@ -94,9 +92,10 @@ def add_route(app: web.Application, method: str, path: str, handler: Handler) ->
 
 def handler_of(row: Row, system: System) -> Handler:
     """What happens for every request of a row: validate, ask, answer."""
+    fields = fields_of(row)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        message = await bind(row, request)
+        message = await bind(fields, row, request)
         address = address_of(row, message)
         try:
             reply = await system.ask(address, message, timeout=row.timeout)
@@ -108,7 +107,7 @@ def handler_of(row: Row, system: System) -> Handler:
                     return refuse(404, row.missing.format(**dict(message)))
             return answer_refusal(refusal, row.refusals)
         except Refusal as refusal:
-            return answer_refusal(refusal, row.refusals)
+            return answer_refusal(refusal, row.refusals, harmless=row.method == "GET")
         return answer(reply if row.reply is None else row.reply(reply, message), row.status)
 
     return handle

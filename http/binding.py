@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 from aviary.http.json import BadJson, loads
 from aviary.http.names import name_problem
-from aviary.http.numbers import absurd_numbers, takes_only_numbers, unfit_texts
+from aviary.http.numbers import absurd_numbers, unfit_texts
 from aviary.http.problems import InvalidRequest, problem
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from aviary.actors.core.message import Message
+    from aviary.http.fields import Fields, Sent
     from aviary.http.routing import Row
 
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br"})
 """How a body may be encoded; aiohttp undoes it."""
 
-_MANY = frozenset({tuple, list, frozenset, set})
 
-
-async def bind(row: Row, request: web.Request) -> Message[Any]:
+async def bind(fields: Fields, row: Row, request: web.Request) -> Message[Any]:
     """The row's message, from a request. Raises `InvalidRequest`."""
-    fields = _Fields(row)
-    for name in row.placeholders:
-        fields.put_name("path", name, request.match_info[name])
-    fields.close_own()
-    for name in dict.fromkeys(request.query):
-        if not row.takes_body or name in row.query:
-            many = fields.takes_many(name)
-            fields.put("query", name, request.query.getall(name) if many else request.query[name])
+    given = _Given(row, fields)
+    for name, sent in fields.path.items():
+        given.put_name(sent, request.match_info[name])
+    if request.query_string:
+        for name in dict.fromkeys(request.query):
+            if name in fields.query:
+                given.put_query(fields.query[name], request.query.getall(name))
     if row.takes_body:
-        fields.put_body(await read_body(request))
-    return fields.message()
+        given.put_body(await read_body(request))
+    return given.message()
 
 
 async def read_body(request: web.Request) -> Any:
@@ -56,61 +54,45 @@ async def read_body(request: web.Request) -> Any:
         raise InvalidRequest([{**wrong, "input": {}}]) from None
 
 
-class _Fields:
-    """The fields of a message as they come in.
+class _Given:
+    """What a request says of a message's fields. The row's own come first, and nothing that is sent replaces them."""
 
-    The path's and the row's own come first, and nothing that is sent in the query or body replaces them.
-    """
-
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, fields: Fields) -> None:
         self._row = row
+        self._fields = fields
         self._values: dict[str, Any] = dict(row.fixed)
-        self._origins: dict[str, tuple[str, str]] = {}
         self._problems: list[dict[str, Any]] = []
-        self._own: frozenset[str] = frozenset()
 
-    def close_own(self) -> None:
-        self._own = frozenset(self._values)
-
-    def takes_many(self, name: str) -> bool:
-        """Whether a query parameter may be repeated."""
-        info = self._row.message.model_fields.get(self._field(name))
-        if info is None:
-            return False
-        annotations = (info.annotation, *get_args(info.annotation))
-        return any(get_origin(annotation) in _MANY for annotation in annotations)
-
-    def put_name(self, place: str, name: str, value: str) -> None:
+    def put_name(self, sent: Sent, value: str) -> None:
         wrong = name_problem(value)
         if wrong is not None:
-            self._problems.append(problem("string_pattern_mismatch", [place, name], wrong, value))
-        self.put(place, name, value)
+            self._problems.append(problem("string_pattern_mismatch", sent.location, wrong, value))
+        self._put(sent, value)
 
-    def put(self, place: str, name: str, value: object) -> None:
-        field = self._field(name)
-        if field in self._row.message.model_fields and field not in self._own:
-            self._values[field] = value
-            self._origins[field] = (place, name)
+    def put_query(self, sent: Sent, values: list[str]) -> None:
+        if not sent.many:
+            self._put(sent, values[0])
+        else:
+            self._put(sent, [part for value in values for part in value.split(",")])
 
     def put_body(self, body: object) -> None:
-        whole = self._row.whole
-        if whole is not None:
-            self._origins[whole] = ("body", "")
+        if self._fields.whole is not None:
             if body is not None:
-                self._values[whole] = body
+                self._put(self._fields.whole, body)
         elif isinstance(body, Mapping):
             for name, value in body.items():
-                if name not in self._row.query:
-                    self.put("body", name, value)
+                if name in self._fields.body:
+                    self._put(self._fields.body[name], value)
         elif body is not None:
             text = "Input should be a valid dictionary or object to extract fields from"
             self._problems.append(problem("model_attributes_type", ["body"], text))
 
+    def _put(self, sent: Sent, value: object) -> None:
+        self._values[sent.field] = value
+        if sent.number and isinstance(value, bool):
+            self._problems.append(problem("number_type", sent.location, "Input should be a number", value))
+
     def message(self) -> Message[Any]:
-        for field, value in self._values.items():
-            if isinstance(value, bool) and takes_only_numbers(self._row.message.model_fields[field].annotation):
-                text = "Input should be a number"
-                self._problems.append(problem("number_type", self._location((field,)), text, value))
         if self._problems:
             raise InvalidRequest(self._problems)
         try:
@@ -140,20 +122,12 @@ class _Fields:
             raise InvalidRequest(found)
 
     def _told(self, error: Any) -> dict[str, Any]:
-        where = self._location(error["loc"] or ("",))
         # A body that is taken as a whole has no name that would tell whether it is secret.
         given = None if error["loc"] == (self._row.whole,) else error.get("input")
-        return problem(error["type"], where, error["msg"], given, error.get("ctx"))
+        return problem(error["type"], self._location(error["loc"]), error["msg"], given, error.get("ctx"))
 
     def _location(self, where: tuple[str | int, ...]) -> list[str | int]:
-        field, *rest = where
-        row = self._row
-        elsewhere = "body" if row.takes_body and self._sent_as(str(field)) not in row.query else "query"
-        place, name = self._origins.get(str(field), (elsewhere, self._sent_as(str(field))))
-        return [place, *([name] if name else []), *rest]
-
-    def _field(self, name: str) -> str:
-        return self._row.names.get(name, name)
-
-    def _sent_as(self, field: str) -> str:
-        return next((name for name, target in self._row.names.items() if target == field), field)
+        if not where:
+            return [self._fields.rest]
+        field, *inside = where
+        return [*self._fields.of(str(field)).location, *inside]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aviary.http.json import dumps
 from aviary.http.openapi import document_of
-from aviary.http.routing import Page, Row
+from aviary.http.routing import MAX_BODY, Page, Row
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -52,8 +52,13 @@ LOGOS = re.compile(rb"https://cdn\.redoc\.ly/redoc/logo-mini(?:-full)?\.svg")
 """What ReDoc would fetch from its makers' host; the package ships the picture."""
 
 
-def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tuple[Page, ...]:
-    """The document and its pages. No actor gives them, and they are open as in the released server."""
+def document_pages(
+    rows: tuple[Row, ...], others: tuple[Page, ...] = (), max_body: int = MAX_BODY
+) -> tuple[Page, ...]:
+    """The document and its pages. No actor gives them, and they are open as in the released server.
+
+    `max_body` is what a request's body may have, in bytes.
+    """
     swagger = files("flask_openapi_swagger") / "templates" / "swagger"
     redoc = files("flask_openapi_redoc") / "templates" / "redoc"
     policy = {"Content-Security-Policy": POLICY}
@@ -62,12 +67,16 @@ def document_pages(rows: tuple[Row, ...], others: tuple[Page, ...] = ()) -> tupl
         "/docs": ("text/html", policy, SWAGGER.encode),
         "/docs/assets/start.js": (javascript, DAY, SWAGGER_START.encode),
         "/docs/assets/swagger-ui.css": ("text/css", DAY, (swagger / "css" / "swagger-ui.css").read_bytes),
-        "/docs/assets/swagger-ui-bundle.js": (javascript, DAY, (swagger / "js" / "swagger-ui-bundle.js").read_bytes),
+        "/docs/assets/swagger-ui-bundle.js": (
+            javascript,
+            DAY,
+            (swagger / "js" / "swagger-ui-bundle.js").read_bytes,
+        ),
         "/redoc": ("text/html", policy, REDOC.encode),
         "/redoc/assets/start.js": (javascript, DAY, REDOC_START.encode),
         "/redoc/assets/logo.svg": ("image/svg+xml", DAY, (redoc / "images" / "redoc.svg").read_bytes),
         "/redoc/assets/redoc.standalone.js": (javascript, DAY, lambda: redoc_script(redoc)),
-        "/openapi.json": ("application/json", {}, lambda: dumps(document_of(rows, others))),
+        "/openapi.json": ("application/json", {}, lambda: dumps(document_of(rows, others, max_body))),
     }
     return tuple(
         Page("GET", path, serve(*content), "a document or a static file", open=True)

@@ -8,6 +8,7 @@ from aviary.http.auth import BasicAuth, from_header
 from aviary.http.refusals import answer
 from aviary.http.routing import Page
 from aviary.http.startup_responder import ABOUT
+from aviary.http.views.supervision import About, Liveness, Readiness
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -40,8 +41,16 @@ def health_pages(system: System, basic_auth: BasicAuth) -> tuple[Page, ...]:
 
     why = "answers while the tree is still coming up"
     return (
-        Page("GET", "/", root, why, open=True, summary="Name, version and status"),
-        Page("GET", "/health/live", live, why, open=True, summary="Whether the process lives"),
+        Page("GET", "/", root, why, open=True, summary="Name, version and status", answers={200: About}),
+        Page(
+            "GET",
+            "/health/live",
+            live,
+            why,
+            open=True,
+            summary="Whether the process lives",
+            answers={200: Liveness, 503: Liveness},
+        ),
         Page(
             "GET",
             "/health/ready",
@@ -49,6 +58,7 @@ def health_pages(system: System, basic_auth: BasicAuth) -> tuple[Page, ...]:
             why,
             open=True,
             summary="Which branches of the tree run, are coming up or are degraded; 503 until all of them run",
+            answers={200: Readiness, 503: Readiness},
         ),
     )
 

@@ -7,6 +7,9 @@ MAX_NAME = 100
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\]+\Z")
 
+NAME = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f/\\]+$"
+"""The same and what is said of dots, for the document."""
+
 
 def name_problem(value: str) -> str | None:
     """What is wrong with a name that a path carries, `None` if nothing is."""

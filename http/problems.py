@@ -4,10 +4,44 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from aviary.actors.core.message import Value
+from pydantic import Field
+
 MAX_SHOWN = 200
 """Characters of an input that are shown."""
 
 _SECRET = re.compile(r"(?i)secret|password|passphrase|private|credential|api_?key|token|mnemonic|seed")
+
+
+class Problem(Value):
+    """Why a request was not carried out."""
+
+    detail: str
+    """The reason, in words for people; it names the field where there is one."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Of each field of a refused change of a configuration what became of it; left out otherwise."""
+
+
+class WrongPlace(Value):
+    """One thing that is wrong with a request."""
+
+    type: str
+    """The kind of mistake, such as `missing`."""
+    loc: tuple[str | int, ...]
+    """Where it is: `path`, `query` or `body`, then names and positions."""
+    msg: str
+    """What is wrong, in words for people."""
+    input: str | float | bool | None
+    """What was sent there, cut to 200 characters; null for what is larger or may be secret."""
+    ctx: dict[str, str] = Field(default_factory=dict)
+    """What else there is to say, such as the limit."""
+
+
+class ValidationProblem(Value):
+    """What is wrong with a request."""
+
+    detail: tuple[WrongPlace, ...]
+    """Each mistake."""
 
 
 class InvalidRequest(Exception):

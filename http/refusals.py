@@ -9,6 +9,7 @@ from aviary.actors.core.refusal import (
     Conflict,
     Forbidden,
     Invalid,
+    NoAnswer,
     NotFound,
     Refusal,
     Rejected,
@@ -24,6 +25,7 @@ STATUS: Mapping[type[Refusal], int] = {
     Forbidden: 403,
     Rejected: 400,
     Unavailable: 503,
+    NoAnswer: 504,
 }
 """A subclass has its parent's status."""
 
@@ -38,12 +40,21 @@ def refuse(status: int, detail: object, headers: Mapping[str, str] | None = None
     return answer({"detail": detail}, status, headers)
 
 
-def answer_refusal(refusal: Refusal, overrides: Mapping[type[Refusal], int]) -> web.Response:
-    """What a client is told when an actor says no."""
+def answer_refusal(
+    refusal: Refusal, overrides: Mapping[type[Refusal], int], *, harmless: bool = False
+) -> web.Response:
+    """What a client is told when an actor says no, or nothing.
+
+    Only what is `harmless` to ask again, or was not done for certain, comes with a time to come again.
+    """
+    if harmless and isinstance(refusal, NoAnswer):
+        refusal = Unavailable(refusal.detail)
     status = next((overrides[kind] for kind in type(refusal).__mro__ if kind in overrides), None)
     if status is None:
         status = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
     headers = None
+    if isinstance(refusal, NoAnswer):
+        return answer({"detail": refusal.detail, **refusal.known}, status)
     if isinstance(refusal, Unavailable):
         headers = {"Retry-After": str(max(1, math.ceil(refusal.retry_after)))}
     if isinstance(refusal, Invalid) and refusal.field is not None and status == 422:  # noqa: PLR2004

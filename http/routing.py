@@ -15,6 +15,9 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 ASK_TIMEOUT = 30.0
 """Seconds that an answer may take before the client is told to come back."""
 
+MAX_BODY = 1_000_000
+"""Bytes of a request's body; the largest configuration has some thousands."""
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -31,6 +34,9 @@ class Row:
     `address` may name fields in braces. `reply` shapes the answer, given it and the message. `refusals`
     overrides the status of a kind of refusal, and `missing` the text of a 404 for an address that does not
     exist; it may name fields in braces. An `open` route asks for no password.
+
+    For the document: `answers` is the type of the answer, where neither the message nor `reply` declares it, and
+    `example` shows fields of this route's example, where the message's own does not fit.
     """
 
     method: str
@@ -48,6 +54,8 @@ class Row:
     refusals: Mapping[type[Refusal], int] = field(default_factory=lambda: NOTHING)
     missing: str | None = None
     open: bool = False
+    answers: Any = None
+    example: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
     @property
     def tag(self) -> str:
@@ -81,6 +89,8 @@ class Page:
     open: bool = False
     summary: str = ""
     """What the document says of it; without one it is not in the document."""
+    answers: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
+    """The types of its answers by status."""
 
 
 class RouteConflict(ValueError):

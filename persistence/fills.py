@@ -1,4 +1,4 @@
-"""Fills: trades of our orders, each counted once however often it is reported."""
+"""Fills: trades of our orders, each counted once in each of its orders, however often it is reported."""
 
 from decimal import Decimal
 from typing import Literal
@@ -51,7 +51,7 @@ class Fills:
         query: Query = FillRow.select().where(
             FillRow.account == fill.account,
             FillRow.connector == fill.connector,
-            FillRow.trading_pair == fill.trading_pair,
+            FillRow.client_order_id == fill.client_order_id,
             FillRow.trade_id == fill.trade_id,
         )
         known: bool = query.bind(self._database).exists()

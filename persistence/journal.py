@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import peewee
 from aviary.persistence.tables import JournalRow, Query, clean
-from aviary.persistence.values import LARGEST_NUMBER, Page, Record
+from aviary.persistence.values import Page, Record, number_of
 
 KEPT = 200_000
 """Entries that are kept; older ones are forgotten."""
@@ -76,8 +76,9 @@ class Journal:
         if until is not None:
             query = query.where(JournalRow.at <= until)
         total = query.bind(self._database).count()
-        if cursor and cursor.isdecimal() and int(cursor) <= LARGEST_NUMBER:
-            query = query.where(JournalRow.id < int(cursor))
+        place = number_of(cursor)
+        if place is not None:
+            query = query.where(JournalRow.id < place)
         rows = list(query.order_by(JournalRow.id.desc()).limit(limit + 1).bind(self._database))
         more = len(rows) > limit
         rows = rows[:limit]

@@ -46,7 +46,11 @@ class Migration:
             database.execute_sql(statement.replace("{serial}", serial))  # type: ignore[no-untyped-call]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "create everything", schema.FIRST),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "create everything", schema.FIRST),
+    Migration(2, "count a trade once in each of its orders", schema.FILLS_BY_ORDER),
+    Migration(3, "keep what was known last", schema.LAST_KNOWN),
+)
 
 
 def migrate(

@@ -4,6 +4,7 @@ import peewee
 from aviary.persistence.bots import Bots
 from aviary.persistence.fills import Fills
 from aviary.persistence.journal import Journal
+from aviary.persistence.last_known import LastKnown
 from aviary.persistence.orders import Orders
 
 
@@ -15,3 +16,4 @@ class Repositories:
         self.fills = Fills(database)
         self.bots = Bots(database)
         self.journal = Journal(database)
+        self.last_known = LastKnown(database)

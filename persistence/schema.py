@@ -107,3 +107,18 @@ FIRST: tuple[str, ...] = (
     "CREATE INDEX journal_address ON journal (address, id)",
 )
 """Everything there is."""
+
+FILLS_BY_ORDER: tuple[str, ...] = (
+    "DROP INDEX fills_key",
+    "CREATE UNIQUE INDEX fills_key ON fills (trade_id, client_order_id, account, connector)",
+)
+"""A trade between two orders of one account is a fill of each."""
+
+LAST_KNOWN: tuple[str, ...] = (
+    """CREATE TABLE last_known (
+        subject TEXT NOT NULL PRIMARY KEY,
+        facts TEXT NOT NULL,
+        known_at DOUBLE PRECISION NOT NULL
+    )""",
+)
+"""What the outside world said last, for as long as it is out of reach."""

@@ -91,7 +91,7 @@ class FillRow(Row):
     timestamp = FloatField()
 
     class Meta:
-        """The exchange's trade id is unique in its market: a replay changes nothing."""
+        """A trade is unique in its order: a replay changes nothing, and both sides of a trade may be ours."""
 
         table_name = "fills"
 
@@ -174,6 +174,19 @@ class JournalRow(Row):
         table_name = "journal"
 
 
+class LastKnownRow(Row):
+    """What the outside world said last of a subject, as JSON."""
+
+    subject = CleanTextField(primary_key=True)
+    facts = CleanTextField()
+    known_at = FloatField()
+
+    class Meta:
+        """What it is, not how many."""
+
+        table_name = "last_known"
+
+
 class MigrationRow(Row):
     """A schema change that has been applied."""
 
@@ -195,6 +208,7 @@ ALL: tuple[type[Row], ...] = (
     BotRunRow,
     PerformanceRow,
     JournalRow,
+    LastKnownRow,
 )
 """Every table but that of the migrations themselves."""
 

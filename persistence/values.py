@@ -32,15 +32,28 @@ def cursor_of(at: float, number: int) -> str:
     return f"{at!r}:{number}"
 
 
+class UnknownCursor(ValueError):
+    """A cursor that no page of ours had."""
+
+
 def place_of(cursor: str | None) -> tuple[float, int] | None:
-    """The place that a cursor means; `None`, the first page, for none and for one that is not ours."""
+    """The place that a cursor means; `None`, the first page, for none. Raises `UnknownCursor`."""
     if not cursor:
         return None
     text, _, last = cursor.rpartition(":")
     try:
         at, number = float(text), int(last)
     except ValueError:
-        return None
+        raise UnknownCursor(cursor) from None
     if not math.isfinite(at) or not 0 <= number <= LARGEST_NUMBER:
-        return None
+        raise UnknownCursor(cursor)
     return at, number
+
+
+def number_of(cursor: str | None) -> int | None:
+    """The number that a cursor of a numbered list is; `None`, the first page, for none. Raises `UnknownCursor`."""
+    if not cursor:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal()) or int(cursor) > LARGEST_NUMBER:
+        raise UnknownCursor(cursor)
+    return int(cursor)

@@ -10,7 +10,7 @@ from aviary.actors.accounts.connector_holdings import ConnectorHoldings
 from aviary.actors.accounts.connector_orders import ConnectorOrders
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.connectors import (
     ConnectorSpoke,
     ConnectorStatus,
@@ -25,7 +25,9 @@ from aviary.actors.messages.trading import (
     GetLastFundingPayments,
     GetPositionMode,
     GetPositions,
+    NewOrderId,
     PlaceOrder,
+    PlaceOrderAs,
     SetLeverage,
     SetPositionMode,
 )
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aviary.actors.messages.connectors import Balance
-    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder, PositionView
     from pydantic import SecretStr
 
 type Phase = Literal["opening", "connecting", "reconciling", "ready", "interrupted"]
@@ -118,13 +120,14 @@ class Connector(AsyncActor):
         self._system = self.system
         self._alarm = f"connector:{self.address}"
         self._host = f"{self.address.rsplit('/', 1)[0]}/host"
-        self._holdings = ConnectorHoldings(self, self._account, self._connector)
+        self._holdings = ConnectorHoldings(self, self._account, self._connector, self._folder)
         self._orders = ConnectorOrders(self, self._account, self._connector, self._compare_soon)
         for topic in TOPICS:
             self._subscriptions.append(
                 self._system.bus.subscribe(f"{self._host}/{topic}/{self._connector}", self._overhear)
             )
         self.spawn(self._live(), "life")
+        self.spawn(self._holdings.last.keep(), "what is known")
 
     async def release(self) -> None:
         """Stop listening. The next host knows nothing of this connector, and this one's orders stay."""
@@ -137,12 +140,18 @@ class Connector(AsyncActor):
         match message:
             case ConnectorSpoke():
                 return self._hear(message)
+            case NewOrderId(trading_pair=trading_pair, trade_type=side):
+                return self.defer(self._new_order_id(trading_pair, side))
+            case PlaceOrderAs(order=order, client_order_id=client_order_id):
+                return self.defer(self._place(order, client_order_id))
             case PlaceOrder():
                 return self.defer(self._place(message))
             case CancelOrder(client_order_id=client_order_id):
                 return self.defer(self._cancel(client_order_id))
             case GetBalances(refresh=refresh):
                 return self.defer(self._balances(refresh=refresh))
+            case GetPositions(last_known=True):
+                return self.defer(self._last_positions())
             case GetPositions():
                 return self.defer(self._holding(self._holdings.positions))
             case GetLastFundingPayments():
@@ -166,19 +175,29 @@ class Connector(AsyncActor):
         self._enter("opening", "it is being opened")
         while True:
             await self._open()
-            while not self._reopen and await self._connected():
-                await self._account_for_orders()
-                if self._host_ready and not self._reopen:
-                    self._enter("ready", "")
-                    await self._watch()
-                if not self._reopen:
-                    self._enter("interrupted", f"{self._connector} can't be reached")
+            try:
+                await self._serve()
+            except ConnectorLost as lost:
+                # Its half in the host is built anew; what else lives in this account goes on.
+                self._missed = 0
+                self._enter("interrupted", str(lost))
             self._reopen = False
+
+    async def _serve(self) -> None:
+        """Until the connector is to be built anew."""
+        while not self._reopen and await self._connected():
+            await self._account_for_orders()
+            if self._host_ready and not self._reopen:
+                self._enter("ready", "")
+                await self._watch()
+            if not self._reopen:
+                self._enter("interrupted", f"{self._connector} can't be reached")
 
     async def _open(self) -> None:
         tries = 0
         self._host_ready = False
         while True:
+            await self._holdings.last.take_keys()
             try:
                 await self._call(
                     "open_connector",
@@ -242,7 +261,7 @@ class Connector(AsyncActor):
 
     async def _compare(self, *, always: bool) -> None:
         try:
-            result = await self._orders.compare(always=always)
+            result = await self._orders.compare(always=always, told=True)
         except (Refusal, ActorCrashed):
             # An exchange or a database that is out of reach says so by itself; the next turn asks again.
             return
@@ -318,18 +337,28 @@ class Connector(AsyncActor):
             case "balance":
                 self._holdings.hear_balances(event["balances"])
             case "position":
+                self._holdings.hear_positions(event["positions"])
                 self.publish(f"{self.address}/positions", spoken.payload)
             case _:
                 self._heard_at = self.clock.monotonic()
+                if event["ready"]:
+                    self._holdings.last.touch()
                 if self._host_ready != event["ready"]:
                     self._host_ready = event["ready"]
                     self._news.set()
 
     # What is asked
 
-    async def _place(self, wanted: PlaceOrder) -> PlacedOrder:
+    async def _new_order_id(self, trading_pair: str, side: str) -> str:
         self._require_ready()
-        return await self._orders.place(wanted, await self._holdings.check(wanted))
+        return await self._orders.new_id(trading_pair, side)
+
+    async def _place(self, wanted: PlaceOrder, client_order_id: str | None = None) -> PlacedOrder:
+        self._require_ready()
+        with before_the_exchange():
+            checked = await self._holdings.check(wanted)
+            name = client_order_id or await self._orders.new_id(wanted.trading_pair, wanted.trade_type)
+        return await self._orders.place(wanted, checked, name)
 
     async def _cancel(self, client_order_id: str) -> CancelledOrder:
         self._require_ready()
@@ -359,17 +388,30 @@ class Connector(AsyncActor):
             foreign=self._foreign,
         )
 
-    async def _holding[R](self, question: Callable[[], Awaitable[R]], *, needed: bool = True) -> R:
-        if needed and self._phase == "opening":
-            raise Unavailable(f"{self._account}/{self._connector}: {self._reason}")
+    async def _holding[R](self, question: Callable[[], Awaitable[R]]) -> R:
+        if self._phase == "opening":
+            raise self._out_of_reach()
         return await question()
 
     async def _balances(self, *, refresh: bool) -> dict[str, Balance]:
-        needed = refresh or not self._holdings.balances_known
-        balances = await self._holding(lambda: self._holdings.balances(refresh=needed), needed=needed)
-        if self._phase in {"reconciling", "ready"}:
-            return balances
-        return {token: balance.model_copy(update={"stale": True}) for token, balance in balances.items()}
+        heard = self._holdings.last.balances
+        in_touch = self._phase in {"reconciling", "ready"}
+        if refresh or (in_touch and heard is None):
+            return await self._holding(self._holdings.balances)
+        if in_touch and heard is not None:
+            return heard
+        return self._known(await self._holdings.last.stale_balances())
+
+    async def _last_positions(self) -> tuple[PositionView, ...]:
+        return self._known(await self._holdings.last.stale_positions()) if self._holdings.perpetual else ()
+
+    def _known[R](self, what: R | None) -> R:
+        if what is None:
+            raise self._out_of_reach()
+        return what
+
+    def _out_of_reach(self) -> Unavailable:
+        return Unavailable(f"{self._account}/{self._connector}: {self._reason}")
 
     async def _call(self, method: str, *, limit: float = CALL_TIMEOUT, **arguments: Any) -> Any:
         return await call_host(self, self._host, method, limit=limit, connector_name=self._connector, **arguments)

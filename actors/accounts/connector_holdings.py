@@ -6,15 +6,17 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.accounts.last_holdings import LastHoldings
 from aviary.actors.accounts.orders import check_order
 from aviary.actors.core.refusal import Invalid
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.connectors import Balance, TradingRule
 from aviary.actors.messages.engine import Unsupported
 from aviary.actors.messages.trading import Confirmed, PositionMode, PositionView, SetLeverage, SetPositionMode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from aviary.actors.accounts.orders import CheckedOrder
     from aviary.actors.core.actor import AsyncActor
@@ -27,12 +29,12 @@ RULES_LIFE = 1800.0
 class ConnectorHoldings:
     """What a connector actor knows of balances, rules and positions. Lives and dies with one incarnation."""
 
-    def __init__(self, actor: AsyncActor, account: str, connector: str) -> None:
+    def __init__(self, actor: AsyncActor, account: str, connector: str, folder: Path) -> None:
         self._actor = actor
         self._account = account
         self._connector = connector
         self._host = f"{actor.address.rsplit('/', 1)[0]}/host"
-        self._balances: dict[str, Balance] | None = None
+        self.last = LastHoldings(actor, account, connector, folder / "connectors" / f"{connector}.yml")
         self._rules: dict[str, TradingRule] = {}
         self._rules_until = 0.0
         self._order_types: frozenset[str] = frozenset()
@@ -42,30 +44,28 @@ class ConnectorHoldings:
         """Whether the connector trades perpetual contracts: hummingbot says so in the name."""
         return "_perpetual" in self._connector
 
-    @property
-    def balances_known(self) -> bool:
-        """Whether there was news of balances."""
-        return self._balances is not None
-
     def forget(self) -> None:
         """Other keys may mean another account: nothing that was known counts any more."""
-        self._balances = None
         self._rules_until = 0.0
 
     def hear_balances(self, rows: Mapping[str, Mapping[str, str | None]]) -> None:
         """Take the host's news of balances."""
-        self._balances = _balances(rows)
+        self.last.hear(balances=_balances(rows))
+
+    def hear_positions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take the host's news of positions."""
+        self.last.hear(positions=self._views(rows))
 
     async def check(self, wanted: PlaceOrder) -> CheckedOrder:
         """The order as it will be sent; see `check_order`."""
         rules = await self._trading_rules()
         return check_order(wanted, rules, self._order_types, perpetual=self.perpetual)
 
-    async def balances(self, *, refresh: bool) -> dict[str, Balance]:
-        """Balances by token, as of the last news or asked of the exchange now."""
-        if refresh or self._balances is None:
-            self._balances = _balances(await self._call("balances", refresh=True))
-        return self._balances
+    async def balances(self) -> dict[str, Balance]:
+        """Balances by token, asked of the exchange now."""
+        balances = _balances(await self._call("balances", refresh=True))
+        self.last.hear(balances=balances)
+        return balances
 
     async def _trading_rules(self) -> Mapping[str, TradingRule]:
         if not self._rules or self._actor.clock.monotonic() > self._rules_until:
@@ -79,6 +79,11 @@ class ConnectorHoldings:
         """Open positions, asked of the exchange; none on a spot connector."""
         if not self.perpetual:
             return ()
+        positions = self._views(await self._call("positions", refresh=True))
+        self.last.hear(positions=positions)
+        return positions
+
+    def _views(self, rows: Sequence[Mapping[str, Any]]) -> tuple[PositionView, ...]:
         return tuple(
             PositionView(
                 account_name=self._account,
@@ -90,7 +95,7 @@ class ConnectorHoldings:
                 unrealized_pnl=_decimal(row["unrealized_pnl"]),
                 leverage=_decimal(row["leverage"]),
             )
-            for row in await self._call("positions", refresh=True)
+            for row in rows
         )
 
     async def funding_payments(self) -> tuple[dict[str, Any], ...]:
@@ -114,10 +119,7 @@ class ConnectorHoldings:
     async def set_leverage(self, wanted: SetLeverage) -> Confirmed:
         """Set the leverage of a pair."""
         self._require_perpetual()
-        if wanted.trading_pair not in await self._trading_rules():
-            raise Invalid(
-                f"Trading pair '{wanted.trading_pair}' not supported on {self._connector}", "trading_pair"
-            )
+        await self._require_traded(wanted.trading_pair)
         await self._call("set_leverage", trading_pair=wanted.trading_pair, leverage=wanted.leverage)
         return Confirmed(
             message=f"Leverage for {wanted.trading_pair} set to {wanted.leverage} on {self._connector}"
@@ -137,9 +139,17 @@ class ConnectorHoldings:
             raise Invalid(
                 f"Invalid position mode '{wanted.position_mode}'. Must be 'HEDGE' or 'ONEWAY'", "position_mode"
             )
-        pair = wanted.trading_pair or next(iter(sorted(await self._trading_rules())))
+        pair = await self._require_traded(wanted.trading_pair)
         await self._call("set_position_mode", mode=mode, trading_pair=pair)
         return Confirmed(message=f"Position mode set to {mode} on {self._connector}")
+
+    async def _require_traded(self, trading_pair: str | None) -> str:
+        """The pair, or any that is traded if none is named. `Invalid` for one that is not."""
+        with before_the_exchange():
+            rules = await self._trading_rules()
+        if trading_pair is not None and trading_pair not in rules:
+            raise Invalid(f"Trading pair '{trading_pair}' not supported on {self._connector}", "trading_pair")
+        return trading_pair or min(rules)
 
     def _require_perpetual(self) -> None:
         if not self.perpetual:

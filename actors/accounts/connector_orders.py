@@ -12,7 +12,7 @@ from aviary.actors.accounts.orders import EVENTS, CheckedOrder, fill_of, open_or
 from aviary.actors.accounts.reconciliation import OpenOrder, reconcile
 from aviary.actors.core.message import Value
 from aviary.actors.core.refusal import Conflict, NotFound, Refusal, Rejected, Unavailable
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.messages.engine import NothingDone, Unsupported
 from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
 from aviary.persistence.order_states import TERMINAL
@@ -33,13 +33,20 @@ AT_ONCE = 8
 """Questions about orders that may be under way at the same time."""
 
 
+TELLING = 2.0
+"""Seconds that the user stream has to tell what a list of open orders shows already."""
+
+TOLD_OF = frozenset({"open", "partially_filled"})
+"""States of which every change is told. Of an order in doubt nobody expects to be."""
+
+
 class Pass(Value):
     """What one comparison with the exchange brought."""
 
     unanswered: int
     """Orders of which the exchange said nothing."""
     untold: int = 0
-    """Open orders that had changed although the user stream had not told."""
+    """Open orders that had changed without a word of the user stream, which had been given time for one."""
     foreign: tuple[str, ...] | None = None
     """Orders that are not ours; `None` if only the pairs of ours were asked about."""
 
@@ -60,11 +67,13 @@ class ConnectorOrders:
 
     # Placing
 
-    async def place(self, wanted: PlaceOrder, checked: CheckedOrder) -> PlacedOrder:
+    async def new_id(self, trading_pair: str, side: str) -> str:
+        """A client order id that no order has."""
+        name: str = await self._call("new_order_id", trading_pair=trading_pair, side=side)
+        return name
+
+    async def place(self, wanted: PlaceOrder, checked: CheckedOrder, client_order_id: str) -> PlacedOrder:
         """Write the order down, send it, and note what became of it."""
-        client_order_id: str = await self._call(
-            "new_order_id", trading_pair=wanted.trading_pair, side=wanted.trade_type
-        )
         now = self._actor.clock.now()
         order = Order(
             client_order_id=client_order_id,
@@ -81,7 +90,8 @@ class ConnectorOrders:
         )
         self._placing.add(client_order_id)
         try:
-            await self._records.intend(order)
+            with before_the_exchange():
+                await self._records.intend(order)
             return await self._send(order)
         finally:
             self._placing.discard(client_order_id)
@@ -123,7 +133,8 @@ class ConnectorOrders:
 
     async def cancel(self, client_order_id: str) -> CancelledOrder:
         """Cancel an order of ours. `NotFound` if it is not active."""
-        order = await self._records.get(client_order_id)
+        with before_the_exchange():
+            order = await self._records.get(client_order_id)
         if order is None:
             raise NotFound(f"Order '{client_order_id}' not found in active orders")
         if order.state in TERMINAL:
@@ -137,7 +148,8 @@ class ConnectorOrders:
     async def _cancel(self, order: Order) -> CancelledOrder:
         self._cancelling.add(order.client_order_id)
         try:
-            intended = await self._records.intend_cancel(order)
+            with before_the_exchange():
+                intended = await self._records.intend_cancel(order)
             answer = await self._ask_to_cancel(intended)
             return await self._cancel_answered(intended, answer)
         finally:
@@ -213,11 +225,12 @@ class ConnectorOrders:
             await self._call("restore_orders", orders=followed)
         return len(live)
 
-    async def compare(self, *, always: bool = True) -> Pass:
+    async def compare(self, *, always: bool = True, told: bool = False) -> Pass:
         """Compare all live orders with the exchange and settle what differs.
 
         Without a live order the exchange is asked only if told to do so `always`: for what is there and
-        not ours. Raises a refusal if it can't be asked what rests there.
+        not ours. `told` says that a user stream tells what changes, and is given time to do so. Raises a refusal
+        if the exchange can't be asked what rests there.
         """
         live = await self._live()
         if not live and not always:
@@ -228,18 +241,34 @@ class ConnectorOrders:
             theirs = await self._open_orders([None] if everything else sorted(pairs))
         except Unsupported:
             return await self._ask_about(live)
-        under_way = self._placing | self._cancelling
-        differences = reconcile([order for order in live if order.client_order_id not in under_way], theirs)
+        # By what is known when the answer is there: much may have been told while the exchange was asked.
+        names = {order.client_order_id for order in live} - self._placing - self._cancelling
+        differences = reconcile([order for order in await self._live() if order.client_order_id in names], theirs)
         for order, found in differences.confirmed:
             state: OrderState = "partially_filled" if order.filled_amount else "open"
             await self._resolver.note(order, state, exchange_order_id=found.exchange_order_id)
         for order in differences.cancels_lost:
             await self._cancel_again(order)
-        result = await self._ask_about(differences.to_ask())
+        result = await self._settle(differences.to_ask(), told=told)
         if not everything:
             return result
-        names = [order.client_order_id for order in differences.foreign]
-        return result.model_copy(update={"foreign": await self._records.strangers(names)})
+        foreign = [order.client_order_id for order in differences.foreign]
+        return result.model_copy(update={"foreign": await self._records.strangers(foreign)})
+
+    async def _settle(self, orders: Sequence[Order], *, told: bool) -> Pass:
+        """Ask about orders that differ; about open ones once the user stream could have told."""
+        quiet = {order.client_order_id: order for order in orders if told and order.state in TOLD_OF}
+        at_once = await self._ask_about([order for order in orders if order.client_order_id not in quiet])
+        if not quiet:
+            return at_once
+        await asyncio.sleep(TELLING)
+        untold = [
+            order for order in await self._live() if (seen := quiet.get(order.client_order_id)) and order == seen
+        ]
+        self._resolver.learnt.clear()
+        later = await self._ask_about(untold)
+        missed = self._resolver.learnt & {order.client_order_id for order in untold}
+        return Pass(unanswered=at_once.unanswered + later.unanswered, untold=len(missed))
 
     async def _open_orders(self, pairs: Sequence[str | None]) -> list[OpenOrder]:
         answers = await asyncio.gather(*(self._call("open_orders", trading_pair=pair) for pair in pairs))
@@ -248,7 +277,6 @@ class ConnectorOrders:
     async def _ask_about(self, orders: Sequence[Order]) -> Pass:
         due = [order for order in orders if self._resolver.due(order)]
         gate = asyncio.Semaphore(AT_ONCE)
-        learnt_before = self._resolver.learnt
 
         async def settle(order: Order) -> None:
             async with gate:
@@ -256,10 +284,7 @@ class ConnectorOrders:
                     await self._resolver.settle(order)
 
         await asyncio.gather(*(settle(order) for order in due))
-        return Pass(
-            unanswered=sum(self._resolver.in_doubt(order) for order in orders),
-            untold=self._resolver.learnt - learnt_before,
-        )
+        return Pass(unanswered=sum(self._resolver.in_doubt(order) for order in orders))
 
     async def _cancel_again(self, order: Order) -> None:
         name = order.client_order_id

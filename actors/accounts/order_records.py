@@ -93,19 +93,24 @@ class OrderRecords:
 
     async def findings(
         self, order: Order, fills: Iterable[Fill], state: OrderState | None, exchange_order_id: str | None
-    ) -> Order | None:
-        """Note, in one transaction, what the exchange said about an order; `state` is `None` to leave it."""
+    ) -> tuple[Order | None, Order | None]:
+        """Note, in one transaction, what the exchange said about an order; `state` is `None` to leave it.
+
+        The order as it was right before, and as it is then; `None` if it is not ours.
+        """
         now = self._actor.clock.now()
 
-        def note(r: Repositories) -> Order | None:
+        def note(r: Repositories) -> tuple[Order | None, Order | None]:
+            where = (self._account, self._connector, order.client_order_id)
+            before = r.orders.get(*where)
             for fill in fills:
                 r.fills.record(fill, at=now)
-            where = (self._account, self._connector, order.client_order_id)
             if state is None:
-                return r.orders.get(*where)
-            return r.orders.record_outcome(*where, state, at=now, exchange_order_id=exchange_order_id)
+                return before, r.orders.get(*where)
+            return before, r.orders.record_outcome(*where, state, at=now, exchange_order_id=exchange_order_id)
 
-        return self._told(await self._kept.write(note))
+        before, after = await self._kept.write(note)
+        return before, self._told(after)
 
     def _told(self, order: Order | None) -> Order | None:
         if order is not None:

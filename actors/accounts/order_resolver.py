@@ -62,8 +62,8 @@ class OrderResolver:
         self._asked: dict[str, tuple[int, float]] = {}
         """Fruitless questions about an order, and when the next one is due."""
         self._lately_asked: deque[str] = deque(maxlen=LATELY)
-        self.learnt = 0
-        """Changes of open orders that a question brought to light, so far."""
+        self.learnt: set[str] = set()
+        """Open orders of which a question brought a change to light; emptied by whoever looks."""
 
     def in_doubt(self, order: Order) -> bool:
         """Whether the exchange was asked about an order and did not say."""
@@ -111,9 +111,12 @@ class OrderResolver:
         asked = self._asked.get(name, (0, 0.0))[0]
         complete = counted >= Decimal(facts["executed_base"] or 0) or asked >= FILLS_PATIENCE
         kept = (state in TERMINAL and not complete) or (state not in TERMINAL and order.state == "pending_cancel")
-        noted = await self._records.findings(order, fills, None if kept else state, facts["exchange_order_id"])
-        if noted is not None and (noted.state, noted.filled_amount) != (order.state, order.filled_amount):
-            self._learn(order)
+        before, noted = await self._records.findings(
+            order, fills, None if kept else state, facts["exchange_order_id"]
+        )
+        # What was told while the question was under way is no news.
+        if noted is not None and before is not None and _differ(noted, before):
+            self._learn(before)
         if not complete:
             self.ask_later(name)
             return False
@@ -144,9 +147,8 @@ class OrderResolver:
         return True
 
     def _learn(self, order: Order) -> None:
-        # Of an order in doubt nobody expected to be told.
         if order.state in {"open", "partially_filled"}:
-            self.learnt += 1
+            self.learnt.add(order.client_order_id)
 
     def ask_later(self, name: str) -> None:
         """Ask about an order again, after a delay that doubles each time."""
@@ -187,3 +189,7 @@ class OrderResolver:
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         return await call_host(self._actor, self._host, method, connector_name=self._connector, **arguments)
+
+
+def _differ(one: Order, other: Order) -> bool:
+    return (one.state, one.filled_amount) != (other.state, other.filled_amount)

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from aviary.actors.accounts.last_prices import LastPrices
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Refusal
 from aviary.actors.messages.accounts import Connection, ListConnections
@@ -36,7 +37,7 @@ ASK_TIMEOUT = 15.0
 class Portfolio(AsyncActor):
     """Asks every connector for its balances, and the market for prices.
 
-    It keeps the last prices: a token whose exchange is out of reach is not without value.
+    The last prices are kept: a token whose exchange is out of reach is not without value.
     """
 
     keeps_nothing = True
@@ -45,8 +46,10 @@ class Portfolio(AsyncActor):
         super().__init__()
         self._registry = registry
         self._catalogue = catalogue
-        self._last_prices: dict[tuple[str, str], Decimal] = {}
-        """Prices by connector and token, which are as many as are held."""
+
+    async def prepare(self) -> None:
+        """Nothing is asked before a client asks."""
+        self._last_prices = LastPrices(self)
 
     def receive(self, message: Any) -> Any:
         """Handle one message."""
@@ -83,7 +86,8 @@ class Portfolio(AsyncActor):
         except (Refusal, ActorCrashed):
             # Its last news, then, if there was any.
             return await self._holdings(connection, refresh=False) if refresh else ()
-        prices, priced_now = await self._prices(connection.connector_name, balances)
+        prices, price_age = await self._prices(connection.connector_name, balances)
+        old = {token: price_age for token in balances if token not in WORTH_ONE and price_age > 0}
         return tuple(
             Holding(
                 token=token,
@@ -91,13 +95,14 @@ class Portfolio(AsyncActor):
                 price=prices.get(token, Decimal(0)),
                 value=balance.total * prices.get(token, Decimal(0)),
                 available_units=balance.available,
-                stale=balance.stale or (not priced_now and token not in WORTH_ONE),
+                stale=balance.stale or token in old,
+                age=max(balance.age, old.get(token, 0.0)),
             )
             for token, balance in balances.items()
         )
 
-    async def _prices(self, connector: str, balances: Mapping[str, Balance]) -> tuple[dict[str, Decimal], bool]:
-        """Prices by token, and whether they are of now."""
+    async def _prices(self, connector: str, balances: Mapping[str, Balance]) -> tuple[dict[str, Decimal], float]:
+        """Prices by token, and for how many seconds they have not been told; 0 for prices of now."""
         prices = {token: Decimal(1) for token in balances if token in WORTH_ONE}
         pairs = tuple(f"{token}-{QUOTE}" for token in balances if token not in prices)
         if pairs:
@@ -106,12 +111,12 @@ class Portfolio(AsyncActor):
                     self._catalogue, GetPrices(connector_name=connector, trading_pairs=pairs), timeout=ASK_TIMEOUT
                 )
             except (Refusal, ActorCrashed):
-                last = {token: self._last_prices.get((connector, token)) for token in balances}
-                return {**{token: price for token, price in last.items() if price is not None}, **prices}, False
+                last, age = await self._last_prices.of(connector)
+                return {**{token: last[token] for token in balances if token in last}, **prices}, age
             now = {pair.rsplit("-", 1)[0]: price for pair, price in found.items()}
-            self._last_prices |= {(connector, token): price for token, price in now.items()}
+            self._last_prices.hear(connector, now)
             prices |= now
-        return prices, True
+        return prices, 0.0
 
     async def _tokens(self, wanted: GetTokenDistribution) -> dict[str, Any]:
         state = await self._state(wanted.account_names, wanted.connector_names, refresh=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
 from aviary.actors.core.refusal import ActorCrashed, Invalid, NotFound, Refusal
-from aviary.actors.hosts.calls import call_host
+from aviary.actors.hosts.calls import before_the_exchange, call_host
 from aviary.actors.keeping.records import Records
 from aviary.actors.messages.accounts import (
     ACCOUNT_NAME,
@@ -192,9 +192,10 @@ class AccountRegistry(AsyncActor):
             self._known(account)
             await self._branch.start_account(account)
             host = f"accounts/{account}/host"
-            await call_host(
-                self, host, "check_credential", limit=CHECK_TIMEOUT, connector_name=connector, keys=values
-            )
+            with before_the_exchange():
+                await call_host(
+                    self, host, "check_credential", limit=CHECK_TIMEOUT, connector_name=connector, keys=values
+                )
             await call_host(
                 self,
                 host,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aviary.actors.accounts.trading_views import (
     iso,
+    known_cursor,
     order_view,
     page_of,
     page_of_all,
-    seconds,
     states_of,
     trade_view,
 )
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NotFound, Refusal
+from aviary.actors.core.refusal import ActorCrashed, Conflict, Invalid, NoAnswer, NotFound, Refusal
+from aviary.actors.hosts.calls import before_the_exchange
 from aviary.actors.keeping.records import Records
 from aviary.actors.messages.accounts import Connection, ListAccounts, ListConnections
 from aviary.actors.messages.trading import (
@@ -30,8 +32,10 @@ from aviary.actors.messages.trading import (
     ListPage,
     ListPositions,
     ListTrades,
+    NewOrderId,
     OrderView,
     PlaceOrder,
+    PlaceOrderAs,
     PositionView,
     SearchOrders,
     SetLeverage,
@@ -40,16 +44,22 @@ from aviary.actors.messages.trading import (
 )
 from aviary.persistence.order_states import LIVE
 from aviary.persistence.orders import OrderFilter
+from aviary.persistence.values import number_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aviary.actors.core.address import Address
     from aviary.actors.core.message import Message
-    from aviary.actors.messages.trading import CancelledOrder, PlacedOrder
+    from aviary.actors.messages.trading import CancelledOrder, Confirmed, PlacedOrder, PositionMode
 
-PLACE_TIMEOUT = 27.0
-"""Seconds for a request to a connector, which may wait for its next incarnation."""
+    type OfConnector = PlaceOrder | CancelOrder | ClosePosition | SetLeverage | GetPositionMode | SetPositionMode
+
+ACT_TIMEOUT = 27.0
+"""Seconds for all that a request to a connector takes, which may wait for its next incarnation. The front end waits
+a little longer: whoever asked is told what is known."""
+
+SHORTEST_WAIT = 0.1
 
 READ_TIMEOUT = 10.0
 
@@ -69,8 +79,14 @@ class TradingService(AsyncActor):
     def receive(self, message: Any) -> Any:
         """Handle one message."""
         match message:
-            case PlaceOrder() | CancelOrder() | SetLeverage() | GetPositionMode() | SetPositionMode():
-                return self.defer(self._pass_on(message.account_name, message.connector_name, message))
+            case PlaceOrder():
+                return self.defer(self._place(message))
+            case CancelOrder():
+                return self.defer(self._cancel(message, self._latest()))
+            case SetLeverage() | SetPositionMode():
+                return self.defer(self._change(message))
+            case GetPositionMode():
+                return self.defer(self._position_mode(message))
             case CancelOrderById():
                 return self.defer(self._cancel_by_id(message))
             case ClosePosition():
@@ -90,22 +106,60 @@ class TradingService(AsyncActor):
 
     # For one connector
 
-    async def _pass_on(self, account: str, connector: str, message: Message[Any]) -> Any:
-        address = await self._connection(account, connector)
-        return await self.ask(address, message, timeout=PLACE_TIMEOUT)
+    async def _place(self, wanted: PlaceOrder) -> PlacedOrder:
+        latest = self._latest()
+        return await self._send(await self._connection(wanted), wanted, latest)
 
-    async def _connection(self, account: str, connector: str) -> Address:
+    async def _send(self, address: Address, wanted: PlaceOrder, latest: float) -> PlacedOrder:
+        # Its id first: whatever becomes of the connector afterwards, the client is told which order it was.
+        question = NewOrderId(trading_pair=wanted.trading_pair, trade_type=wanted.trade_type)
+        with before_the_exchange():
+            name = await self.ask(address, question, timeout=min(READ_TIMEOUT, self._left(latest)))
+        return await self._act(address, PlaceOrderAs(order=wanted, client_order_id=name), latest, order_id=name)
+
+    async def _cancel(self, wanted: CancelOrder, latest: float) -> CancelledOrder:
+        address = await self._connection(wanted)
+        return await self._act(address, wanted, latest, order_id=wanted.client_order_id)
+
+    async def _change(self, wanted: SetLeverage | SetPositionMode) -> Confirmed:
+        latest = self._latest()
+        return await self._act(await self._connection(wanted), wanted, latest)
+
+    async def _act[R](self, address: Address, message: Message[R], latest: float, **known: str) -> R:
+        """Have a connector do something. `NoAnswer`, with what is `known` of it, if it may have been done."""
+        try:
+            return await self.ask(address, message, timeout=self._left(latest))
+        except (NoAnswer, ActorCrashed) as silence:
+            what = f" of {known['order_id']}" if known else ""
+            detail = f"Nobody can say what became{what}; it may have been done: {silence}"
+            raise NoAnswer(detail, **known, state="unresolved") from silence
+
+    async def _position_mode(self, wanted: GetPositionMode) -> PositionMode:
+        return await self.ask(await self._connection(wanted), wanted, timeout=ASK_TIMEOUT)
+
+    def _latest(self) -> float:
+        """Until when a request that begins at this moment is answered."""
+        return self.clock.monotonic() + ACT_TIMEOUT
+
+    def _left(self, latest: float) -> float:
+        return max(SHORTEST_WAIT, latest - self.clock.monotonic())
+
+    async def _connection(self, of: OfConnector) -> Address:
+        account, connector = of.account_name, of.connector_name
         wanted = ListConnections(account_names=(account,), connector_names=(connector,))
-        found = await self.ask(self._registry, wanted, timeout=READ_TIMEOUT)
+        with before_the_exchange():
+            found = await self.ask(self._registry, wanted, timeout=READ_TIMEOUT)
         if not found:
             raise NotFound(f"Account '{account}' has no connector '{connector}'")
         return found[0].address
 
     async def _cancel_by_id(self, message: CancelOrderById) -> CancelledOrder:
-        name = message.client_order_id
+        name, latest = message.client_order_id, self._latest()
+        with before_the_exchange():
+            known = await Records(self).read(lambda r: r.orders.find(name))
         found = [
             order
-            for order in await Records(self).read(lambda r: r.orders.find(name))
+            for order in known
             if message.account_name in {None, order.account} and message.connector_name in {None, order.connector}
         ]
         live = [order for order in found if order.state in LIVE]
@@ -115,12 +169,13 @@ class TradingService(AsyncActor):
             raise Conflict(f"Several accounts have an order '{name}': name the account and the connector")
         order = live[0]
         cancel = CancelOrder(account_name=order.account, connector_name=order.connector, client_order_id=name)
-        answer: CancelledOrder = await self._pass_on(order.account, order.connector, cancel)
-        return answer
+        return await self._cancel(cancel, latest)
 
     async def _close(self, wanted: ClosePosition) -> PlacedOrder:
-        address = await self._connection(wanted.account_name, wanted.connector_name)
-        positions = await self.ask(address, GetPositions(), timeout=ASK_TIMEOUT)
+        latest = self._latest()
+        address = await self._connection(wanted)
+        with before_the_exchange():
+            positions = await self.ask(address, GetPositions(), timeout=min(ASK_TIMEOUT, self._left(latest)))
         found = [
             position
             for position in positions
@@ -142,7 +197,7 @@ class TradingService(AsyncActor):
             order_type="MARKET",
             position_action="CLOSE",
         )
-        return await self.ask(address, order, timeout=PLACE_TIMEOUT)
+        return await self._send(address, order, latest)
 
     # For all of them
 
@@ -163,19 +218,21 @@ class TradingService(AsyncActor):
             connectors=wanted.connector_names or (),
             trading_pairs=wanted.trading_pairs or (),
             states=states_of(wanted.status),
-            since=seconds(wanted.start_time),
-            until=seconds(wanted.end_time),
+            since=wanted.start_time,
+            until=wanted.end_time,
         )
         return await self._orders(wanted, chosen)
 
     async def _orders(self, wanted: ListActiveOrders | SearchOrders, chosen: OrderFilter) -> ListPage[OrderView]:
         limit, cursor = wanted.limit, wanted.cursor
+        known_cursor(place_of, cursor)
         return page_of(
             await Records(self).read(lambda r: r.orders.search(chosen, limit=limit, cursor=cursor)), order_view
         )
 
     async def _trades(self, wanted: ListTrades) -> ListPage[TradeView]:
         accounts = await self._known(wanted.account_names)
+        known_cursor(place_of, wanted.cursor)
         sides = tuple(side.upper() for side in wanted.trade_types or ())
         if not set(sides) <= {"BUY", "SELL"}:
             raise Invalid("trade_types: BUY and SELL are known", "trade_types")
@@ -185,8 +242,8 @@ class TradingService(AsyncActor):
                 connectors=wanted.connector_names or (),
                 trading_pairs=wanted.trading_pairs or (),
                 sides=sides,
-                since=seconds(wanted.start_time),
-                until=seconds(wanted.end_time),
+                since=wanted.start_time,
+                until=wanted.end_time,
                 limit=wanted.limit,
                 cursor=wanted.cursor,
             )
@@ -194,11 +251,13 @@ class TradingService(AsyncActor):
         return page_of(page, trade_view)
 
     async def _positions(self, wanted: ListPositions) -> ListPage[PositionView]:
-        found, silent = await self._from_each(wanted, GetPositions())
+        known_cursor(number_of, wanted.cursor)
+        found, silent = await self._from_each(wanted, GetPositions(), GetPositions(last_known=True))
         rows = [position for positions in found for position in positions]
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _funding_payments(self, wanted: ListFundingPayments) -> ListPage[dict[str, Any]]:
+        known_cursor(number_of, wanted.cursor)
         found, silent = await self._from_each(wanted, GetLastFundingPayments())
         rows = [
             {**payment, "timestamp": iso(payment["timestamp"])}
@@ -209,9 +268,9 @@ class TradingService(AsyncActor):
         return page_of_all(rows, wanted.limit, wanted.cursor, silent)
 
     async def _from_each[R](
-        self, wanted: ListPositions | ListFundingPayments, message: Message[R]
+        self, wanted: ListPositions | ListFundingPayments, message: Message[R], otherwise: Message[R] | None = None
     ) -> tuple[list[R], dict[str, str]]:
-        """What each perpetual connector answers, and why some did not."""
+        """What each perpetual connector answers, `otherwise` to this, and why some did not."""
         chosen = ListConnections(account_names=wanted.account_names, connector_names=wanted.connector_names)
         connections = [
             connection
@@ -223,10 +282,12 @@ class TradingService(AsyncActor):
         async def one(connection: Connection) -> R | None:
             try:
                 return await self.ask(connection.address, message, timeout=ASK_TIMEOUT)
-            except Refusal as refusal:
-                silent[f"{connection.account_name}/{connection.connector_name}"] = refusal.detail
-            except ActorCrashed as crash:
-                silent[f"{connection.account_name}/{connection.connector_name}"] = str(crash)
+            except (Refusal, ActorCrashed) as trouble:
+                silent[f"{connection.account_name}/{connection.connector_name}"] = str(trouble)
+            if otherwise is None:
+                return None
+            with contextlib.suppress(Refusal, ActorCrashed):
+                return await self.ask(connection.address, otherwise, timeout=READ_TIMEOUT)
             return None
 
         answers = await asyncio.gather(*(one(connection) for connection in connections))

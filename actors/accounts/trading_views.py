@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aviary.actors.core.refusal import Invalid
 from aviary.actors.messages.trading import ListPage, OrderView, Pagination, TradeView
 from aviary.persistence.order_states import LIVE, TERMINAL, released_status
+from aviary.persistence.values import UnknownCursor, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from aviary.persistence.order_states import OrderState
     from aviary.persistence.orders import Order
     from aviary.persistence.values import Page
-
-MILLISECONDS_FROM = 1e11
-"""From here on a time is in milliseconds: as seconds it would lie 3000 years ahead."""
 
 
 def order_view(order: Order) -> OrderView:
@@ -68,11 +66,6 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
-def seconds(moment: float | None) -> float | None:
-    """A time that a client gave, which may be in milliseconds, in seconds."""
-    return moment / 1000 if moment is not None and moment >= MILLISECONDS_FROM else moment
-
-
 def states_of(status: str | None) -> tuple[OrderState, ...]:
     """The states that a client means by one of the released server's words, or of ours; all for none.
 
@@ -86,6 +79,14 @@ def states_of(status: str | None) -> tuple[OrderState, ...]:
         known = sorted({released_status(state) for state in every})
         raise Invalid(f"status: {status!r} is not one of {', '.join(known)}", "status")
     return found
+
+
+def known_cursor[Place](meaning: Callable[[str | None], Place], cursor: str | None) -> Place:
+    """What a cursor means in its list. `Invalid` for one that no page of it had."""
+    try:
+        return meaning(cursor)
+    except UnknownCursor:
+        raise Invalid("cursor: it must be the next_cursor of a page of this list", "cursor") from None
 
 
 def page_of[Row, View](page: Page[Row], view: Callable[[Row], View]) -> ListPage[View]:
@@ -106,7 +107,7 @@ def page_of_all[Item](
 ) -> ListPage[Item]:
     """A page of what the connectors answered; `silent` are those that did not, and why."""
     everything = list(rows)
-    begin = int(cursor) if cursor and cursor.isdecimal() else 0
+    begin = known_cursor(number_of, cursor) or 0
     end = begin + limit
     more = end < len(everything)
     return ListPage(

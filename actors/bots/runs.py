@@ -6,6 +6,7 @@ from typing import Any
 
 from aviary.actors.core.refusal import Conflict, Invalid, NotFound
 from aviary.actors.messages.bots import GetPerformanceHistory, ListRuns
+from aviary.actors.messages.names import seconds_of
 from aviary.persistence.bots import BotRun
 from aviary.persistence.repositories import Repositories
 
@@ -84,9 +85,10 @@ def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[s
     step = INTERVALS.get(query.interval)
     if step is None:
         raise Invalid(f"one of {', '.join(INTERVALS)}", "interval")
-    until = moment_of(query.cursor or query.end_time, "cursor" if query.cursor else "end_time")
-    since = moment_of(query.start_time, "start_time")
-    reports = r.bots.performance(query.bot_name, query.controller_id, since=since, until=until, limit=READ_AT_ONCE)
+    until = moment_of(query.cursor) if query.cursor else query.end_time
+    reports = r.bots.performance(
+        query.bot_name, query.controller_id, since=query.start_time, until=until, limit=READ_AT_ONCE
+    )
     shown: list[dict[str, Any]] = []
     seen: set[tuple[str, str, int]] = set()
     cursor = None
@@ -117,16 +119,9 @@ def performance_history(r: Repositories, query: GetPerformanceHistory) -> dict[s
     return {"status": "success", "data": shown, "pagination": pagination}
 
 
-def moment_of(text: str | None, field: str) -> float | None:
-    """Unix seconds of an ISO moment or of a number of seconds."""
-    if text is None or text == "":
-        return None
+def moment_of(cursor: str) -> float:
+    """Unix seconds of the moment that a page's cursor is."""
     try:
-        return float(text)
+        return float(seconds_of(cursor))
     except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid("not an ISO moment, nor Unix seconds", field) from None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+        raise Invalid("not the next_cursor of a page", "cursor") from None

@@ -30,4 +30,3 @@ def child_of(parent: Address, name: str) -> Address:
     if "/" in name:
         raise ValueError(f"a child's name is one segment: {name!r}")
     return checked(f"{parent}/{name}" if parent else name)
-

@@ -16,11 +16,15 @@ class Alarm(Value):
     """A condition with a beginning and, once it is over, an end. Times are Unix seconds."""
 
     name: str
+    """What it is about, and where."""
     message: str
+    """What is wrong, in words."""
     since: float
+    """When it was raised, Unix seconds."""
     count: int = 1
     """How often it was raised while it stood."""
     cleared_at: float | None = None
+    """When it was over, Unix seconds; null as long as it stands."""
 
 
 class Alarms:

@@ -60,18 +60,31 @@ class CellView(Value):
     """A cell as the tree shows it. Times of day are Unix seconds, durations seconds."""
 
     address: str
+    """Where the actor is."""
     parent: str | None
+    """Its supervisor's address; null for the root."""
     kind: Literal["supervisor", "worker"]
+    """Whether it supervises others."""
     state: State
+    """How it is, as its supervisor says."""
     incarnation: int
+    """Which life it is in, from 1; 0 before the first."""
     restarts: int
+    """How often it was restarted."""
     mailbox: int
+    """Messages that wait."""
     uptime: float
+    """Seconds since the beginning of this life; 0 if it does not live."""
     last_failure: str | None
+    """Why its last life ended; null if none did by a failure."""
     attempt: int
+    """Starts in a row that have failed; 0 if it lives."""
     next_try_at: float | None
+    """When it is started next, Unix seconds; null if it lives or is not tried."""
     degraded: str | None
+    """In which way it works less well; null if it does not."""
     poison: tuple[str, ...]
+    """Kinds of message that are set aside."""
 
 
 @dataclass(slots=True)

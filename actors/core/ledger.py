@@ -43,19 +43,28 @@ class DeadLetter(Value):
     """A message that was not delivered or was dropped. Its content is not shown: it may hold secrets."""
 
     at: float
+    """When it was dropped, Unix seconds."""
     address: Address
+    """Where it was sent."""
     message_kind: str
+    """What kind of message it was."""
     reason: str
+    """Why it was not delivered."""
 
 
 class Statistics(Value):
     """Counts of the whole system."""
 
     addresses: int
+    """Addresses that there are."""
     dead_letters: int
+    """Dead letters since the start."""
     crashes: int
+    """Crashes since the start."""
     hung: int
+    """Incarnations that were ended because they hung, since the start."""
     abandoned_threads: int
+    """Threads of ended incarnations that still run."""
     abandoned_tasks: int = 0
     """Tasks of ended incarnations that took no notice of their cancellation and still run."""
 

@@ -15,7 +15,7 @@ from aviary.actors.core.calls import call_on
 from aviary.actors.core.events import shortened
 from aviary.actors.core.exits import Crash, Exit, Hung, Normal, Phase, Shutdown, describe, one_line
 from aviary.actors.core.message import Message
-from aviary.actors.core.refusal import ActorCrashed, Refusal, Unavailable
+from aviary.actors.core.refusal import ActorCrashed, NoAnswer, Refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -277,7 +277,8 @@ class Life:
     def _error_for_askers(self, reason: Exit) -> BaseException:
         if isinstance(reason, Crash | Hung):
             return ActorCrashed(self.cell.address, reason.crash_id)
-        return Unavailable(f"{self.cell.address}: {describe(reason)}")
+        # It had begun to work on what was asked.
+        return NoAnswer(f"{self.cell.address}: {describe(reason)}")
 
     # Beginning
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """Data that crosses an actor's border: frozen, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
 
 
 class Message[Reply](Value):

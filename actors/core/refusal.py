@@ -1,4 +1,7 @@
-"""The two kinds of trouble: refusals, which are answers, and crashes, which are not."""
+"""The two kinds of trouble: refusals, which are answers, and crashes, which are not.
+
+A refusal means that nothing was done, with one exception: `NoAnswer`. It and a crash mean that it may have been done.
+"""
 
 
 class Refusal(Exception):
@@ -45,8 +48,19 @@ class Stale(Unavailable):
     """The data is too old to be given out."""
 
 
-class DeadlineExceeded(Unavailable):
-    """No answer came before the ask's deadline. The work may or may not have been done."""
+class NoAnswer(Unavailable):
+    """Whoever was asked did not say what became of it: it may have been done, so it must not just be asked again.
+
+    `known` is what can be told of it by name, such as the id of an order that may have been placed.
+    """
+
+    def __init__(self, detail: str, **known: str) -> None:
+        super().__init__(detail)
+        self.known = known
+
+
+class DeadlineExceeded(NoAnswer):
+    """No answer came before the ask's deadline."""
 
 
 class ActorCrashed(Exception):

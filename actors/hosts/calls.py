@@ -1,13 +1,16 @@
-"""Asking an engine host, for actors that stand in front of one."""
+"""Asking an engine host, for actors that stand in front of one, and what its silence means."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded
-from aviary.actors.messages.engine import CALL_TIMEOUT, CallHost, OutcomeUnknown
+from aviary.actors.core.refusal import ActorCrashed, DeadlineExceeded, NoAnswer
+from aviary.actors.messages.engine import CALL_TIMEOUT, CallHost, NothingDone, OutcomeUnknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aviary.actors.core.actor import AsyncActor
     from aviary.actors.core.address import Address
 
@@ -32,3 +35,14 @@ async def call_host(
         raise OutcomeUnknown(f"the engine host ended during {method}") from crash
     except DeadlineExceeded as late:
         raise OutcomeUnknown(f"the engine host did not answer {method} in time") from late
+
+
+@contextmanager
+def before_the_exchange() -> Iterator[None]:
+    """For what is asked before an exchange is: without an answer there, nothing was done, which is `NothingDone`."""
+    try:
+        yield
+    except NoAnswer as silence:
+        raise NothingDone(silence.detail) from silence
+    except ActorCrashed as crash:
+        raise NothingDone(str(crash)) from crash

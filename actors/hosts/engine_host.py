@@ -223,6 +223,8 @@ def _refusal(refusal: PortRefusal) -> Refusal:
             return Rejected(refusal.detail)
         case "unavailable":
             return NothingDone(refusal.detail, float(refusal.fields.get("retry_after", 1.0)))
+        case "unknown":
+            return OutcomeUnknown(refusal.detail)
         case "unsupported":
             return Unsupported(refusal.detail, field)
         case _:

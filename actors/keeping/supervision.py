@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aviary.actors.core.actor import AsyncActor
-from aviary.actors.core.refusal import NotFound
+from aviary.actors.core.refusal import Invalid, NotFound
 from aviary.actors.keeping.records import Records
 from aviary.actors.messages.supervision import (
     AlarmsView,
@@ -18,6 +18,7 @@ from aviary.actors.messages.supervision import (
     RestartActor,
     TreeView,
 )
+from aviary.persistence.values import UnknownCursor, number_of
 
 if TYPE_CHECKING:
     from aviary.persistence.journal import Entry
@@ -61,6 +62,10 @@ class SupervisionService(AsyncActor):
                 return super().receive(message)
 
     async def _journal(self, wanted: ListJournal) -> dict[str, Any]:
+        try:
+            number_of(wanted.cursor)
+        except UnknownCursor:
+            raise Invalid("cursor: it must be the next_cursor of a page of the journal", "cursor") from None
         page: Page[Entry] = await Records(self).read(
             lambda r: r.journal.search(
                 kind=wanted.kind, address=wanted.address, limit=wanted.limit, cursor=wanted.cursor

@@ -3,20 +3,28 @@
 from typing import Annotated, Any
 
 from aviary.actors.core.message import Message, Value
+from aviary.actors.messages.names import ConnectorName
 from pydantic import Field, SecretStr, StringConstraints
 
 ACCOUNT_NAME = r"[A-Za-z0-9_-]{1,64}"
 
-type AccountName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+type AccountName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(
+        description="The account's name, such as `master_account`, which is always there",
+        examples=["master_account"],
+    ),
+]
 """As sent; what a new account may be called is checked by the registry, in the released server's words."""
-
-type ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]{0,79}$")]
 
 type Credential = dict[Annotated[str, StringConstraints(max_length=100)], SecretStr | bool | int | float]
 """A connector's fields by name. Texts are secret until the connector says otherwise."""
 
 MAX_FIELDS = 40
 
+SANDBOX_KEYS = {"sandbox_api_key": "sandbox-desk", "sandbox_api_secret": "any"}
+"""What opens an account of the simulated exchange: any key that begins like this."""
 
 SLOW = 150.0
 """Seconds a change may take: a start of a host, a question to an exchange, the encryption, one after another."""
@@ -26,6 +34,7 @@ class Done(Value):
     """That something was done, in words."""
 
     message: str
+    """What was done, in words."""
 
 
 class ListAccounts(Message[tuple[str, ...]]):
@@ -37,7 +46,10 @@ class CreateAccount(Message[Done]):
 
     handler_limit = SLOW
 
-    account_name: AccountName
+    account_name: AccountName = Field(
+        json_schema_extra={"maxLength": 64, "pattern": f"^{ACCOUNT_NAME}$", "examples": ["desk"]}
+    )
+    """What to call it: 1 to 64 letters, digits, `_` and `-`."""
 
 
 class DeleteAccount(Message[Done]):
@@ -48,7 +60,7 @@ class DeleteAccount(Message[Done]):
 
     handler_limit = SLOW
 
-    account_name: AccountName
+    account_name: AccountName = Field(examples=["desk"])
 
 
 class ListCredentials(Message[tuple[str, ...]]):
@@ -67,7 +79,8 @@ class AddCredential(Message[Done]):
 
     account_name: AccountName
     connector_name: ConnectorName
-    values: Credential = Field(default_factory=dict, max_length=MAX_FIELDS)
+    values: Credential = Field(default_factory=dict, max_length=MAX_FIELDS, examples=[SANDBOX_KEYS])
+    """The connector's fields by name, those that `/connectors/{connector_name}/config-map` lists; at most 40."""
 
 
 class DeleteCredential(Message[Done]):
@@ -85,15 +98,29 @@ class UpdateCredentials(Message[Done]):
     handler_limit = SLOW
 
     account_name: AccountName
-    credentials: dict[ConnectorName, Credential] = Field(min_length=1, max_length=MAX_FIELDS)
+    credentials: dict[ConnectorName, Credential] = Field(
+        min_length=1,
+        max_length=MAX_FIELDS,
+        examples=[
+            {
+                "sandbox_perpetual": {
+                    key.replace("sandbox", "sandbox_perpetual"): text for key, text in SANDBOX_KEYS.items()
+                }
+            }
+        ],
+    )
+    """Of each connector, by name, its fields by name."""
 
 
 class Connection(Value):
     """A credential and where its connector is found."""
 
     account_name: str
+    """The account's name."""
     connector_name: str
+    """The connector's name."""
     address: str
+    """Where its actor is."""
 
 
 class ListConnections(Message[tuple[Connection, ...]]):

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
-from pydantic import Field, StringConstraints
+from aviary.actors.messages.names import OptionalMoment
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 type BotState = Literal[
     "starting", "settling", "running", "degraded", "backing_off", "stopping", "stopped", "archived", "failed"
@@ -16,11 +18,28 @@ trade. `failed`: it can't start, for a reason that time does not heal, and is no
 
 BOT_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"
 
-type BotName = Annotated[str, StringConstraints(pattern=rf"^{BOT_NAME}$")]
+type BotName = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{BOT_NAME}$"),
+    Field(description="A bot's name: at most 80 letters, digits, `_` and `-`", examples=["maker-1"]),
+]
 """A bot is a folder, an MQTT topic level and part of a client id; 80 characters, no dot, no slash."""
 
 type FileStem = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 """The name of a configuration, with or without `.yml`."""
+
+type NamedBot = Annotated[
+    str, StringConstraints(max_length=300), Field(description="The bot's name", examples=["maker-1"])
+]
+"""As a client sends it: looked up, never made a path of."""
+
+type Profile = Annotated[
+    FileStem,
+    Field(
+        description="The account whose keys it trades with; `master_account` by default",
+        examples=["master_account"],
+    ),
+]
 
 type ShortText = Annotated[str, StringConstraints(max_length=300)]
 """A name as a client sends it: compared or noted down, never made a path of."""
@@ -134,14 +153,22 @@ class DeployControllers(Message[dict[str, Any]]):
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName
-    credentials_profile: FileStem = "master_account"
-    controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100)]
+    """The bot's name, to which the moment is appended unless `exact_name` is set."""
+    credentials_profile: Profile = "master_account"
+    controllers_config: Annotated[tuple[FileStem, ...], Field(min_length=1, max_length=100, examples=[["maker"]])]
+    """The saved configurations of its controllers, 1 to 100, with or without `.yml`."""
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    """Loss of all controllers together, from their best result, at which the bot stops trading, in quote units;
+    no limit by default."""
     max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    """Loss of one controller, from its best result, at which it is stopped, in quote units; no limit by
+    default."""
     image: ShortText = "hummingbot/hummingbot:latest"
     """Kept in the run's record; the process runtime runs the installed hummingbot."""
     script_config: ShortText | None = None
+    """Taken from released clients, and without effect."""
     headless: bool = True
+    """Taken from released clients, and without effect: bots have no screen."""
     exact_name: bool = False
     """Take the name as it is instead of appending the moment."""
 
@@ -149,15 +176,23 @@ class DeployControllers(Message[dict[str, Any]]):
 class DeployScript(Message[dict[str, Any]]):
     """Command: make a bot that runs a V2 script, and start it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"script_config": "loader"}]})
+
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName
-    credentials_profile: FileStem = "master_account"
+    """The bot's name, to which the moment is appended unless `exact_name` is set."""
+    credentials_profile: Profile = "master_account"
     script: FileStem | None = None
+    """The script's name; by default the one that `script_config` names."""
     script_config: FileStem | None = None
+    """The saved configuration that it runs by, with or without `.yml`; none by default."""
     image: ShortText = "hummingbot/hummingbot:latest"
+    """Kept in the run's record, and without effect."""
     headless: bool = True
+    """Taken from released clients, and without effect: bots have no screen."""
     exact_name: bool = False
+    """Whether to take the name as it is; by default the moment is appended."""
 
 
 class DeployBot(Message[dict[str, Any]]):
@@ -166,17 +201,32 @@ class DeployBot(Message[dict[str, Any]]):
     A given `instance_name` is taken as it is; without one it is made of what is deployed and the moment.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"instance_name": "maker-1", "controllers_config": ["maker"]}]}
+    )
+
     handler_limit = DEPLOY_LIMIT
 
     instance_name: BotName | None = None
-    credentials_profile: FileStem = "master_account"
+    """The bot's name, taken as it is; by default it is made of what is deployed and the moment."""
+    credentials_profile: Profile = "master_account"
     controller: FileStem | None = None
+    """The saved configuration of its only controller, with or without `.yml`; see `controllers_config` for
+    several."""
     controllers_config: Annotated[tuple[FileStem, ...], Field(max_length=100)] = ()
+    """The saved configurations of its controllers, at most 100, with or without `.yml`; none by default."""
     script: FileStem | None = None
+    """The script that it runs instead of controllers; none by default."""
     script_config: FileStem | None = None
+    """The saved configuration that its script runs by, with or without `.yml`; none by default."""
     max_global_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    """Loss of all controllers together, from their best result, at which the bot stops trading, in quote units;
+    no limit by default."""
     max_controller_drawdown_quote: Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 18)] | None = None
+    """Loss of one controller, from its best result, at which it is stopped, in quote units; no limit by
+    default."""
     image: ShortText = "hummingbot/hummingbot:latest"
+    """Kept in the run's record, and without effect."""
 
 
 class StartBot(Message[dict[str, Any]]):
@@ -184,14 +234,19 @@ class StartBot(Message[dict[str, Any]]):
 
     handler_limit = DEPLOY_LIMIT
 
-    bot_name: ShortText
-    lenient: bool = False
+    bot_name: NamedBot
+    lenient: SkipJsonSchema[bool] = False
     """An unknown bot is an answer and no refusal, as clients of the released server expect."""
     log_level: ShortText | None = None
+    """Taken from released clients, and without effect."""
     script: ShortText | None = None
+    """Taken from released clients, and without effect: a bot runs what it was deployed with."""
     conf: ShortText | None = None
+    """Taken from released clients, and without effect: a bot runs by what it was deployed with."""
     async_backend: bool = True
+    """Taken from released clients, and without effect."""
     is_quickstart: bool = False
+    """Taken from released clients, and without effect."""
 
 
 class StopBot(Message[dict[str, Any]]):
@@ -199,10 +254,13 @@ class StopBot(Message[dict[str, Any]]):
 
     handler_limit = STOP_LIMIT
 
-    bot_name: ShortText
-    lenient: bool = False
+    bot_name: NamedBot
+    lenient: SkipJsonSchema[bool] = False
+    """An unknown bot is an answer and no refusal, as clients of the released server expect."""
     skip_order_cancellation: bool = False
+    """Whether to leave its orders on the exchange; by default they are cancelled."""
     async_backend: bool = True
+    """Whether to answer at once, the default; otherwise the answer comes when the bot has stopped."""
 
 
 class ListBots(Message[dict[str, BotStatus]]):
@@ -212,8 +270,9 @@ class ListBots(Message[dict[str, BotStatus]]):
 class FindBot(Message[BotStatus | None]):
     """Query: one bot; `NotFound` if there is none of this name, or `None` for the lenient."""
 
-    bot_name: ShortText
-    lenient: bool = False
+    bot_name: NamedBot
+    lenient: SkipJsonSchema[bool] = False
+    """An unknown bot is an answer and no refusal, as clients of the released server expect."""
 
 
 class GetBotHistory(Message[dict[str, Any]]):
@@ -221,11 +280,15 @@ class GetBotHistory(Message[dict[str, Any]]):
 
     handler_limit = ANSWER_LIMIT
 
-    bot_name: ShortText
+    bot_name: NamedBot
     days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """Only trades of the last days; all of them by default."""
     verbose: bool = False
+    """Whether to tell all columns; by default not."""
     precision: Annotated[int, Field(ge=0, le=50)] | None = None
+    """Digits after the point; those of the bot's own setting by default."""
     timeout: Annotated[float, Field(gt=0, le=120)] = 30.0
+    """Seconds to wait for the bot, at most 120; 30 by default."""
 
 
 class GetMqttState(Message[dict[str, Any]]):
@@ -235,10 +298,13 @@ class GetMqttState(Message[dict[str, Any]]):
 class StopAndArchiveBot(Message[dict[str, Any]]):
     """Command: stop a bot, keep its data in the archive and remove it."""
 
-    bot_name: ShortText
+    bot_name: NamedBot
     skip_order_cancellation: bool = True
+    """Whether to leave its orders on the exchange, the default; otherwise they are cancelled."""
     archive_locally: bool = True
+    """Has to be true, the default: archives are kept in the local folder."""
     s3_bucket: str | None = None
+    """Has to be left out: archives are kept in the local folder."""
 
 
 class UpdateStrategy(Message[dict[str, Any]]):
@@ -249,8 +315,10 @@ class UpdateStrategy(Message[dict[str, Any]]):
 
     handler_limit = CHANGE_LIMIT
 
-    controller_id: str
-    changes: dict[str, Any]
+    controller_id: str = Field(examples=["maker"])
+    """The name of the saved configuration, with or without `.yml`."""
+    changes: dict[str, Any] = Field(examples=[{"executor_refresh_time": 30}])
+    """The fields to change, by name; the others stay."""
 
 
 class UpdateBotConfig(Message[dict[str, Any]]):
@@ -261,34 +329,44 @@ class UpdateBotConfig(Message[dict[str, Any]]):
 
     handler_limit = CHANGE_LIMIT
 
-    bot_name: ShortText
-    controller: str | None = None
-    """`None` for the only one there is."""
-    changes: dict[str, Any]
+    bot_name: NamedBot
+    controller: str | None = Field(default=None, examples=["maker"])
+    """The name of the configuration, with or without `.yml`; that of the only one there is by default."""
+    changes: dict[str, Any] = Field(examples=[{"executor_refresh_time": 30}])
+    """The fields to change, by name; the others stay."""
 
 
 class GetBotConfigs(Message[list[dict[str, Any]]]):
     """Query: the controller configurations of a bot."""
 
-    bot_name: ShortText
+    bot_name: NamedBot
 
 
 class GetLatestPerformance(Message[list[dict[str, Any]]]):
     """Query: the newest result of each controller of each bot."""
 
     bot_name: ShortText | None = None
+    """Only of this bot; of all by default."""
 
 
 class GetPerformanceHistory(Message[dict[str, Any]]):
     """Query: kept results, newest first. Moments are ISO or Unix seconds; `cursor` is a page's `next_cursor`."""
 
     bot_name: ShortText | None = None
+    """Only of this bot; of all by default."""
     controller_id: str | None = None
+    """Only of this controller; of all by default."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many a page may hold, 1 to 1000; 100 by default."""
     cursor: str | None = None
-    start_time: str | None = None
-    end_time: str | None = None
-    interval: str = "5m"
+    """The `next_cursor` of the page before; the first page by default."""
+    start_time: OptionalMoment = None
+    """Only what is not older; by default from the beginning."""
+    end_time: OptionalMoment = None
+    """Only what is not newer; by default until now."""
+    interval: str = Field(default="5m", json_schema_extra={"pattern": "^(1m|5m|15m|30m|1h|4h|12h|1d)$"})
+    """At most one result of a controller in each: `1m`, `5m` (the default), `15m`, `30m`, `1h`, `4h`, `12h` or
+    `1d`."""
 
 
 # Runs
@@ -298,25 +376,35 @@ class ListRuns(Message[dict[str, Any]]):
     """Query: deployments, newest first."""
 
     bot_name: ShortText | None = None
+    """Only of this bot; of all by default."""
     account_name: str | None = None
+    """Only of this account; of all by default."""
     strategy_type: str | None = None
+    """Only `controller`, or only `script`; both by default."""
     strategy_name: str | None = None
+    """Only of this script or loader; of all by default."""
     run_status: str | None = None
+    """Only `CREATED`, `RUNNING`, `STOPPED` or `ERROR`; all by default."""
     deployment_status: str | None = None
+    """Only `DEPLOYED`, `FAILED` or `ARCHIVED`; all by default."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many a page may hold, 1 to 1000; 100 by default."""
     offset: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """How many of the newest to pass over; none by default."""
 
 
 class GetRun(Message[dict[str, Any]]):
     """Query: one deployment."""
 
-    bot_run_id: int
+    bot_run_id: int = Field(examples=[1])
+    """The run's number, as `/bot-orchestration/bot-runs` lists it."""
 
 
 class DeleteRun(Message[dict[str, Any]]):
     """Command: forget the record of a deployment whose bot is not running."""
 
-    bot_run_id: int
+    bot_run_id: int = Field(examples=[1])
+    """The run's number, as `/bot-orchestration/bot-runs` lists it."""
 
 
 class GetRunStatistics(Message[dict[str, Any]]):

@@ -2,12 +2,12 @@
 
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from aviary.actors.core.message import Message, Value
-from pydantic import Field, StringConstraints
-
-type Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+from aviary.actors.messages.accounts import AccountName
+from aviary.actors.messages.names import ConnectorName
+from pydantic import Field
 
 MAX_PAIRS = 200
 """Pairs that one question may name."""
@@ -31,24 +31,37 @@ class GetConfigMap(Message[dict[str, Any]]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
 
 
 class TradingRule(Value):
     """What the exchange takes for a pair: amounts in base, values in quote units."""
 
     min_order_size: Decimal
+    """The smallest amount of an order, in base units; 0 if there is no bound."""
     max_order_size: Decimal
+    """The largest amount of an order, in base units; 1e56 if there is no bound."""
     min_price_increment: Decimal
+    """The step of prices, in quote units."""
     min_base_amount_increment: Decimal
+    """The step of amounts, in base units."""
     min_quote_amount_increment: Decimal
+    """The step of amounts in quote units; 0 if there is none."""
     min_notional_size: Decimal
+    """The smallest value of an order, in quote units; 0 if there is no bound."""
     min_order_value: Decimal
+    """The smallest value of an order in quote units, where the exchange sets another than `min_notional_size`;
+    0 if there is none."""
     max_price_significant_digits: Decimal
+    """How many digits of a price count; 1e56 if all do."""
     supports_limit_orders: bool
+    """Whether limit orders are taken."""
     supports_market_orders: bool
+    """Whether market orders are taken."""
     buy_order_collateral_token: str | None
+    """The token that a buy order is paid with; null if that is not known."""
     sell_order_collateral_token: str | None
+    """The token that a sell order is paid with; null if that is not known."""
 
     @classmethod
     def from_host(cls, row: Mapping[str, Any]) -> "TradingRule":
@@ -76,15 +89,18 @@ class GetTradingRules(Message[dict[str, TradingRule]]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
     trading_pairs: tuple[str, ...] | None = Field(default=None, max_length=MAX_PAIRS)
+    """Pairs whose rules are wanted, at most 200; all of them by default."""
 
 
 class OrderTypes(Value):
     """The order types of a connector."""
 
     connector: str
+    """The connector's name."""
     supported_order_types: tuple[str, ...]
+    """`LIMIT`, `MARKET`, `LIMIT_MAKER`: those that it takes."""
 
 
 class GetOrderTypes(Message[OrderTypes]):
@@ -92,14 +108,16 @@ class GetOrderTypes(Message[OrderTypes]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
 
 
 class Markets(Value):
     """The pairs of a connector."""
 
     connector: str
+    """The connector's name."""
     trading_pairs: tuple[str, ...]
+    """Every pair, such as `BTC-USDT`."""
 
 
 class ListMarkets(Message[Markets]):
@@ -107,7 +125,7 @@ class ListMarkets(Message[Markets]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
 
 
 class GetCandleIntervals(Message[tuple[str, ...]]):
@@ -115,15 +133,18 @@ class GetCandleIntervals(Message[tuple[str, ...]]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
 
 
 class ConnectorDetails(Value):
     """A connector as the catalogue knows it."""
 
     name: str
+    """The connector's name."""
     config_map: dict[str, Any]
+    """The fields of its credential, by name."""
     supported_order_types: tuple[str, ...]
+    """`LIMIT`, `MARKET`, `LIMIT_MAKER`: those that it takes."""
 
 
 class GetConnectorDetails(Message[ConnectorDetails]):
@@ -131,7 +152,7 @@ class GetConnectorDetails(Message[ConnectorDetails]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
 
 
 class GetPrices(Message[dict[str, Decimal]]):
@@ -139,8 +160,9 @@ class GetPrices(Message[dict[str, Decimal]]):
 
     handler_limit = SLOW
 
-    connector_name: Name
+    connector_name: ConnectorName
     trading_pairs: tuple[str, ...] = Field(max_length=MAX_PAIRS)
+    """The pairs, at most 200."""
 
 
 # One account's connector
@@ -150,26 +172,35 @@ class Balance(Value):
     """What an account holds of a token."""
 
     total: Decimal
+    """Units of the token, those in open orders among them."""
     available: Decimal
+    """Units of the token that no order holds."""
     stale: bool = False
     """Whether the exchange is out of reach, so that this is what it said last."""
+    age: float = 0.0
+    """Seconds for which what is stale has been so."""
 
 
 class GetBalances(Message[dict[str, Balance]]):
-    """Balances by token. `refresh` asks the exchange; otherwise they are as of its last news."""
+    """Balances by token. `refresh` asks the exchange; otherwise they are as of its last news, however old."""
 
     refresh: bool = False
+    """Whether to ask the exchange."""
 
 
 class ConnectorStatus(Value):
     """How a connector is. Times are Unix seconds."""
 
     account_name: str
+    """The account's name."""
     connector_name: str
+    """The connector's name."""
     phase: Literal["opening", "connecting", "reconciling", "ready", "interrupted"]
+    """How far it is; only `ready` takes orders."""
     reason: str
     """Why it does not take orders; empty if it does."""
     since: float
+    """Since when it is in this phase, Unix seconds."""
     heard_at: float | None
     """When its host last spoke of it."""
     unresolved: int
@@ -181,8 +212,8 @@ class ConnectorStatus(Value):
 class GetConnectorStatus(Message[ConnectorStatus]):
     """Query: how the connector is, whether it takes orders, and what it knows to be in doubt."""
 
-    account_name: Name
-    connector_name: Name
+    account_name: AccountName
+    connector_name: ConnectorName
 
 
 class WaitUntilReady(Message[None]):
@@ -191,6 +222,7 @@ class WaitUntilReady(Message[None]):
     handler_limit = SLOW
 
     patience: float = Field(default=20.0, ge=0, le=50)
+    """Seconds to wait, 20 by default."""
 
 
 class ReopenConnector(Message[None]):
@@ -203,6 +235,7 @@ class ConnectorSpoke(Message[None]):
     topic: str
     """`order`, `fill`, `balance`, `position` or `connector`, and the connector's name after a slash."""
     payload: bytes
+    """JSON, as it came."""
 
     def conflation_key(self) -> Hashable | None:
         """Of balances, positions and status only the newest counts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aviary.actors.core.message import Message, Value
-from aviary.actors.core.refusal import Invalid, Unavailable
+from aviary.actors.core.refusal import Invalid, NoAnswer, Unavailable
 from aviary.actors.engine.processes.launch import Template
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class NothingDone(Unavailable):
     """The host took nothing on: the call may be made again without harm."""
 
 
-class OutcomeUnknown(Unavailable):
+class OutcomeUnknown(NoAnswer):
     """The call was sent and no answer came back: it may or may not have been carried out."""
 
 
@@ -43,7 +43,7 @@ class CallHost(Message[Any]):
 
     `arguments` are JSON values, Decimals, or `SecretStr`, which is opened only on its way into the
     host. Refusals of the method come back as refusals of their kind, `NothingDone` if nothing was
-    taken on, `OutcomeUnknown` if no answer came within `timeout` seconds.
+    taken on, `OutcomeUnknown` if no answer came within `timeout` seconds, or none from the exchange.
     """
 
     handler_limit = 300.0

@@ -14,12 +14,19 @@ class Holding(Value):
     """A token on a connector. `price` and `value` are in the quote, 0 if no price was ever known."""
 
     token: str
+    """The token's name."""
     units: Decimal
+    """How many the account holds, those in open orders among them."""
     price: Decimal
+    """What one is worth, in the quote, which is USDT."""
     value: Decimal
+    """What all of them are worth, in the quote, which is USDT."""
     available_units: Decimal
+    """How many no order holds."""
     stale: bool
     """Whether the exchange was out of reach, so that units or price are the last that were known."""
+    age: float
+    """Seconds for which what is stale has been so."""
 
 
 type PortfolioState = dict[str, dict[str, tuple[Holding, ...]]]
@@ -32,8 +39,11 @@ class GetPortfolioState(Message[PortfolioState]):
     handler_limit = SLOW
 
     account_names: Names | None = None
+    """Only of these accounts; several are separated by commas in a query. All by default."""
     connector_names: Names | None = None
+    """Only of these connectors; several are separated by commas in a query. All by default."""
     refresh: bool = False
+    """Whether to ask the exchanges; by default they are not."""
 
 
 class GetTokenDistribution(Message[dict[str, Any]]):
@@ -42,7 +52,9 @@ class GetTokenDistribution(Message[dict[str, Any]]):
     handler_limit = SLOW
 
     account_names: Names | None = None
+    """Only of these accounts; several are separated by commas in a query. All by default."""
     connector_names: Names | None = None
+    """Only of these connectors; several are separated by commas in a query. All by default."""
 
 
 class GetAccountDistribution(Message[dict[str, Any]]):

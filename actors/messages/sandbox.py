@@ -7,7 +7,9 @@ class SandboxInfo(Value):
     """Where the exchange listens."""
 
     url: str
+    """The address that it listens at, such as `http://127.0.0.1:18000`."""
     pid: int
+    """The number of its process."""
 
 
 class GetSandbox(Message[SandboxInfo]):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from aviary.actors.core.message import Message, Value
 from aviary.actors.core.refusal import Invalid
-from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 
 def _not_special(name: str) -> str:
@@ -14,14 +14,28 @@ def _not_special(name: str) -> str:
     return name
 
 
-type ControllerType = Literal["directional_trading", "market_making", "generic"]
+type ControllerType = Annotated[
+    Literal["directional_trading", "market_making", "generic"],
+    Field(description="The controller's type", examples=["market_making"]),
+]
 
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
 
-type Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$"), AfterValidator(_not_special)]
+type Identifier = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{IDENTIFIER}$"),
+    AfterValidator(_not_special),
+    Field(
+        description="The module's name: at most 80 letters, digits and `_`, no digit first, no word of Python's"
+    ),
+]
 """A module's name: what `import` takes, and nothing that leads out of a folder or replaces a package."""
 
-type ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+type ConfigName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"),
+    Field(description="The configuration's name, with or without `.yml`"),
+]
 """A configuration's name, with or without `.yml`; no slash, no leading dot."""
 
 type SourceCode = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
@@ -33,10 +47,25 @@ INSPECTION_LIMIT = 90.0
 """Seconds for a look into a strategy, the wait for its turn included."""
 
 
+MAKER = {
+    "id": "maker",
+    "controller_name": "pmm_simple",
+    "controller_type": "market_making",
+    "connector_name": "sandbox",
+    "trading_pair": "BTC-USDT",
+    "total_amount_quote": 1000,
+    "buy_spreads": [0.001],
+    "sell_spreads": [0.001],
+    "executor_refresh_time": 60,
+}
+"""A configuration that quotes on the simulated exchange."""
+
+
 class Confirmation(Value):
     """A command was carried out; the words are the released server's."""
 
     message: str
+    """What was done, in words."""
     warnings: tuple[str, ...] = ()
     """What was left out, or could not be checked."""
     bots: tuple[str, ...] = ()
@@ -47,8 +76,11 @@ class SourceFile(Value):
     """A controller or a script."""
 
     name: str
+    """The file's name without `.py`."""
     type: ControllerType | None = None
+    """The controller's type; null for a script."""
     content: str
+    """The Python source."""
 
 
 class ListControllers(Message[dict[str, list[str]]]):
@@ -59,7 +91,7 @@ class GetController(Message[SourceFile]):
     """Query: a controller's source."""
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["pmm_simple"])
 
 
 class SourceUpload(Value):
@@ -68,7 +100,10 @@ class SourceUpload(Value):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     content: SourceCode
+    """The Python source, at most 1,000,000 characters; with all else in the request's body it has to fit into
+    that."""
     type: ControllerType | None = None
+    """The controller's type, if it is to be compared with the address; not compared by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -81,15 +116,16 @@ class SaveController(Message[Confirmation]):
     """Command: write a controller's source; it is parsed and never run by the server."""
 
     controller_type: ControllerType
-    controller_name: Identifier
-    source: SourceUpload
+    controller_name: Identifier = Field(examples=["my_maker"])
+    source: SourceUpload = Field(examples=[{"content": "from controllers.market_making.pmm_simple import *\n"}])
+    """An object with `content`, or the bare source."""
 
 
 class DeleteController(Message[Confirmation]):
     """Command: remove a controller. Bots keep the copy that they were deployed with; the answer names them."""
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["my_maker"])
 
 
 class GetControllerTemplate(Message[dict[str, Any]]):
@@ -98,7 +134,7 @@ class GetControllerTemplate(Message[dict[str, Any]]):
     handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
-    controller_name: Identifier
+    controller_name: Identifier = Field(examples=["pmm_simple"])
 
 
 class ValidateControllerConfig(Message[Confirmation]):
@@ -107,8 +143,9 @@ class ValidateControllerConfig(Message[Confirmation]):
     handler_limit = INSPECTION_LIMIT
 
     controller_type: ControllerType
-    controller_name: Identifier
-    config: dict[str, Any]
+    controller_name: Identifier = Field(examples=["pmm_simple"])
+    config: dict[str, Any] = Field(examples=[MAKER])
+    """The configuration's fields by name."""
 
 
 class WrongConfig(Invalid):
@@ -158,20 +195,21 @@ class ListScripts(Message[list[str]]):
 class GetScript(Message[SourceFile]):
     """Query: a script's source."""
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["v2_with_controllers"])
 
 
 class SaveScript(Message[Confirmation]):
     """Command: write a script's source; it is parsed and never run by the server."""
 
-    script_name: Identifier
-    source: SourceUpload
+    script_name: Identifier = Field(examples=["my_script"])
+    source: SourceUpload = Field(examples=[{"content": "from scripts.v2_with_controllers import *\n"}])
+    """An object with `content`, or the bare source."""
 
 
 class DeleteScript(Message[Confirmation]):
     """Command: remove a script. Bots keep the copy that they were deployed with; the answer names them."""
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["my_script"])
 
 
 class GetScriptTemplate(Message[dict[str, Any]]):
@@ -179,7 +217,7 @@ class GetScriptTemplate(Message[dict[str, Any]]):
 
     handler_limit = INSPECTION_LIMIT
 
-    script_name: Identifier
+    script_name: Identifier = Field(examples=["v2_with_controllers"])
 
 
 class ListConfigs(Message[list[dict[str, Any]]]):
@@ -192,7 +230,7 @@ class GetConfig(Message[dict[str, Any]]):
     """Query: a saved configuration."""
 
     kind: StrategyKind
-    config_name: ConfigName
+    config_name: ConfigName = Field(examples=["maker"])
 
 
 class SaveConfig(Message[Confirmation]):
@@ -201,12 +239,14 @@ class SaveConfig(Message[Confirmation]):
     handler_limit = INSPECTION_LIMIT
 
     kind: StrategyKind
-    config_name: ConfigName
-    config: dict[str, Any]
+    config_name: ConfigName = Field(examples=["maker"])
+    config: dict[str, Any] = Field(examples=[MAKER])
+    """The configuration's fields by name; `script_file_name`, or `controller_type` and `controller_name`, among
+    them."""
 
 
 class DeleteConfig(Message[Confirmation]):
     """Command: remove a saved configuration. Bots keep their copies; the answer names them."""
 
     kind: StrategyKind
-    config_name: ConfigName
+    config_name: ConfigName = Field(examples=["maker"])

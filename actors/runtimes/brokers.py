@@ -104,4 +104,3 @@ auth = {{ "{info.username}" = "{info.password.get_secret_value()}" }}
 """,
     )
     return [sys.executable, "-P", "-m", "aviary.actors.runtimes.iotcore_broker", str(config)]
-

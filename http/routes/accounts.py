@@ -12,6 +12,7 @@ from aviary.actors.messages.accounts import (
 )
 from aviary.actors.messages.connectors import GetConnectorStatus
 from aviary.http.routing import Row
+from aviary.http.views.accounts import AccountBalances
 
 REGISTRY = "account-registry"
 
@@ -49,5 +50,5 @@ ROWS = (
     Row("POST", "/accounts", CreateAccount, REGISTRY, status=201, names={"name": "account_name"}),
     Row("PUT", "/accounts/{id}", UpdateCredentials, REGISTRY, names=BY_ID, timeout=CREDENTIAL_TIMEOUT),
     Row("DELETE", "/accounts/{id}", DeleteAccount, REGISTRY, names=BY_ID),
-    Row("GET", "/accounts/{id}/balances", GetAccountBalances, REGISTRY, names=BY_ID),
+    Row("GET", "/accounts/{id}/balances", GetAccountBalances, REGISTRY, names=BY_ID, answers=AccountBalances),
 )

@@ -9,6 +9,7 @@ from aviary.actors.messages.connectors import (
     ListMarkets,
 )
 from aviary.http.routing import Row
+from aviary.http.views.accounts import KeyFields
 
 CATALOGUE = "market/catalogue"
 
@@ -16,7 +17,7 @@ BY_NAME = {"name": "connector_name"}
 
 ROWS = (
     Row("GET", "/connectors/", ListConnectors, CATALOGUE),
-    Row("GET", "/connectors/{connector_name}/config-map", GetConfigMap, CATALOGUE),
+    Row("GET", "/connectors/{connector_name}/config-map", GetConfigMap, CATALOGUE, answers=KeyFields),
     Row("GET", "/connectors/{connector_name}/trading-rules", GetTradingRules, CATALOGUE),
     Row("GET", "/connectors/{connector_name}/order-types", GetOrderTypes, CATALOGUE),
     # As the released server documents them.

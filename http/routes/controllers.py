@@ -14,6 +14,8 @@ from aviary.actors.messages.strategies import (
     ValidateControllerConfig,
 )
 from aviary.http.routing import Row
+from aviary.http.views.bots import BotConfig, ChangedConfig, ChangedStrategy, Deployed
+from aviary.http.views.strategies import ConfigFields, SavedConfig
 
 LIBRARY, REGISTRY = "strategy-library", "bot-registry"
 
@@ -31,8 +33,8 @@ DEPLOY_TIMEOUT = 85.0
 
 ROWS = (
     Row("GET", "/controllers/", ListControllers, LIBRARY),
-    Row("GET", "/controllers/configs/", ListConfigs, LIBRARY, fixed=KIND),
-    Row("GET", "/controllers/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
+    Row("GET", "/controllers/configs/", ListConfigs, LIBRARY, fixed=KIND, answers=tuple[SavedConfig, ...]),
+    Row("GET", "/controllers/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND, answers=SavedConfig),
     Row(
         "POST",
         "/controllers/configs/{config_name}",
@@ -47,7 +49,14 @@ ROWS = (
     Row("GET", ONE, GetController, LIBRARY),
     Row("POST", ONE, SaveController, LIBRARY, whole="source", status=201),
     Row("DELETE", ONE, DeleteController, LIBRARY),
-    Row("GET", f"{ONE}/config/template", GetControllerTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
+    Row(
+        "GET",
+        f"{ONE}/config/template",
+        GetControllerTemplate,
+        LIBRARY,
+        timeout=INSPECTION_TIMEOUT,
+        answers=ConfigFields,
+    ),
     Row(
         "POST",
         f"{ONE}/config/validate",
@@ -56,7 +65,7 @@ ROWS = (
         whole="config",
         timeout=INSPECTION_TIMEOUT,
     ),
-    Row("GET", "/controllers/bots/{bot_name}/configs", GetBotConfigs, REGISTRY),
+    Row("GET", "/controllers/bots/{bot_name}/configs", GetBotConfigs, REGISTRY, answers=tuple[BotConfig, ...]),
     Row(
         "POST",
         "/controllers/bots/{bot_name}/{controller_name}/config",
@@ -65,6 +74,7 @@ ROWS = (
         names={"controller_name": "controller"},
         whole="changes",
         timeout=CHANGE_TIMEOUT,
+        answers=ChangedConfig,
     ),
     # The documented forms.
     Row("GET", "/controllers", ListControllers, LIBRARY),
@@ -76,6 +86,8 @@ ROWS = (
         names={"name": "controller", "account_name": "credentials_profile"},
         status=201,
         timeout=DEPLOY_TIMEOUT,
+        answers=Deployed,
+        example={"instance_name": "maker-2", "controller": "maker"},
     ),
     Row(
         "PUT",
@@ -85,5 +97,6 @@ ROWS = (
         names={"id": "controller_id"},
         whole="changes",
         timeout=CHANGE_TIMEOUT,
+        answers=ChangedStrategy,
     ),
 )

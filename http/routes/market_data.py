@@ -29,6 +29,7 @@ from aviary.actors.messages.market_data import (
     RestartBooks,
 )
 from aviary.http.routing import Row
+from aviary.http.views.markets import ActiveFeeds, BookDiagnostics, PairAnswer, RestartedBooks
 
 MARKET_DATA = "market-data"
 
@@ -51,7 +52,14 @@ QUESTIONS: Mapping[str, type[Message[BookAnswer]]] = {
 
 ROWS = (
     Row("POST", "/market-data/candles", GetCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
-    Row("POST", "/market-data/historical-candles", GetHistoricalCandles, MARKET_DATA, timeout=HISTORY, refusals=UNKNOWN),
+    Row(
+        "POST",
+        "/market-data/historical-candles",
+        GetHistoricalCandles,
+        MARKET_DATA,
+        timeout=HISTORY,
+        refusals=UNKNOWN,
+    ),
     Row("POST", "/market-data/prices", GetPrices, MARKET_DATA, refusals=UNKNOWN),
     Row("POST", "/market-data/funding-info", GetFundingInfo, MARKET_DATA, refusals=UNKNOWN),
     Row("POST", "/market-data/order-book", GetOrderBook, MARKET_DATA, refusals=UNKNOWN),
@@ -59,7 +67,13 @@ ROWS = (
         Row("POST", f"/market-data/order-book/{name}", message, MARKET_DATA, refusals=UNKNOWN)
         for name, message in QUESTIONS.items()
     ),
-    Row("GET", "/market-data/order-book/diagnostics/{connector_name}", GetBookDiagnostics, MARKET_DATA),
+    Row(
+        "GET",
+        "/market-data/order-book/diagnostics/{connector_name}",
+        GetBookDiagnostics,
+        MARKET_DATA,
+        answers=BookDiagnostics,
+    ),
     Row(
         "POST",
         "/market-data/order-book/restart/{connector_name}",
@@ -67,10 +81,19 @@ ROWS = (
         MARKET_DATA,
         query=frozenset({"account_name"}),
         timeout=120.0,
+        answers=RestartedBooks,
     ),
-    Row("POST", "/market-data/trading-pair/add", AddTradingPair, MARKET_DATA, refusals=UNKNOWN, timeout=120.0),
-    Row("POST", "/market-data/trading-pair/remove", RemoveTradingPair, MARKET_DATA),
-    Row("GET", "/market-data/active-feeds", ListActiveFeeds, MARKET_DATA),
+    Row(
+        "POST",
+        "/market-data/trading-pair/add",
+        AddTradingPair,
+        MARKET_DATA,
+        refusals=UNKNOWN,
+        timeout=120.0,
+        answers=PairAnswer,
+    ),
+    Row("POST", "/market-data/trading-pair/remove", RemoveTradingPair, MARKET_DATA, answers=PairAnswer),
+    Row("GET", "/market-data/active-feeds", ListActiveFeeds, MARKET_DATA, answers=ActiveFeeds),
     Row("GET", "/market-data/settings", GetFeedSettings, MARKET_DATA),
     Row("GET", "/market-data/available-candle-connectors", ListCandleConnectors, MARKET_DATA),
     # The documented forms: the connector is in the query.

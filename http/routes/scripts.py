@@ -13,10 +13,15 @@ from aviary.actors.messages.strategies import (
     SaveScript,
 )
 from aviary.http.routing import Row
+from aviary.http.views.bots import Deployed
+from aviary.http.views.strategies import SavedConfig, ScriptDefaults
 
 LIBRARY, REGISTRY = "strategy-library", "bot-registry"
 
 KIND = {"kind": "script"}
+
+ONE = {"config_name": "loader"}
+EXAMPLE = {**ONE, "config": {"script_file_name": "v2_with_controllers.py", "controllers_config": ["maker.yml"]}}
 
 INSPECTION_TIMEOUT = 60.0
 """Seconds for a look into a script: two at a time, each importing it in a process of its own."""
@@ -26,8 +31,8 @@ DEPLOY_TIMEOUT = 85.0
 
 ROWS = (
     Row("GET", "/scripts/", ListScripts, LIBRARY),
-    Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND),
-    Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND),
+    Row("GET", "/scripts/configs/", ListConfigs, LIBRARY, fixed=KIND, answers=tuple[SavedConfig, ...]),
+    Row("GET", "/scripts/configs/{config_name}", GetConfig, LIBRARY, fixed=KIND, answers=SavedConfig, example=ONE),
     Row(
         "POST",
         "/scripts/configs/{config_name}",
@@ -37,12 +42,20 @@ ROWS = (
         whole="config",
         status=201,
         timeout=INSPECTION_TIMEOUT,
+        example=EXAMPLE,
     ),
-    Row("DELETE", "/scripts/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND),
+    Row("DELETE", "/scripts/configs/{config_name}", DeleteConfig, LIBRARY, fixed=KIND, example=ONE),
     Row("GET", "/scripts/{script_name}", GetScript, LIBRARY),
     Row("POST", "/scripts/{script_name}", SaveScript, LIBRARY, whole="source", status=201),
     Row("DELETE", "/scripts/{script_name}", DeleteScript, LIBRARY),
-    Row("GET", "/scripts/{script_name}/config/template", GetScriptTemplate, LIBRARY, timeout=INSPECTION_TIMEOUT),
+    Row(
+        "GET",
+        "/scripts/{script_name}/config/template",
+        GetScriptTemplate,
+        LIBRARY,
+        timeout=INSPECTION_TIMEOUT,
+        answers=ScriptDefaults,
+    ),
     # The documented forms.
     Row("GET", "/scripts", ListScripts, LIBRARY),
     Row(
@@ -53,5 +66,7 @@ ROWS = (
         names={"account_name": "credentials_profile"},
         status=201,
         timeout=DEPLOY_TIMEOUT,
+        answers=Deployed,
+        example={"instance_name": "script-1", "script_config": "loader"},
     ),
 )

@@ -7,6 +7,7 @@ from aviary.actors.messages.trading import (
     GetPositionMode,
     ListActiveOrders,
     ListFundingPayments,
+    ListPage,
     ListPositions,
     ListTrades,
     PlaceOrder,
@@ -15,6 +16,7 @@ from aviary.actors.messages.trading import (
     SetPositionMode,
 )
 from aviary.http.routing import Row
+from aviary.http.views.markets import FundingPayment
 
 TRADING = "trading"
 
@@ -25,7 +27,7 @@ ROWS = (
     Row("POST", "/trading/orders/search", SearchOrders, TRADING),
     Row("POST", "/trading/trades", ListTrades, TRADING),
     Row("POST", "/trading/positions", ListPositions, TRADING),
-    Row("POST", "/trading/funding-payments", ListFundingPayments, TRADING),
+    Row("POST", "/trading/funding-payments", ListFundingPayments, TRADING, answers=ListPage[FundingPayment]),
     Row(
         "POST",
         "/trading/{account_name}/{connector_name}/orders/{client_order_id}/cancel",

@@ -20,7 +20,9 @@ class FeedFrames:
     The data that several subscribers get alike are encoded once, and kept on the event.
     """
 
-    def __init__(self, key: FeedKey, name: str, depth: int, records: int, clock: Clock, *, documented: bool) -> None:
+    def __init__(
+        self, key: FeedKey, name: str, depth: int, records: int, clock: Clock, *, documented: bool
+    ) -> None:
         self.last_at: float | None = None
         """Unix seconds of the snapshot or the last event that was taken."""
         self._key = key

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from account_world import NUMBERS, Exchange, World
 from aviary.actors.messages.accounts import DeleteAccount, ListAccounts
+from aviary.actors.messages.engine import GetTemplate
 from aviary.sandbox.testing import running_sandbox
 
 
@@ -23,6 +24,10 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 def session_world(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("world"), exchange.url)
     world.start()
+    # Hosts that start cold, all at once, would spend the patience of the first tests.
+    for _ in range(4):
+        if world.ask("template", GetTemplate(patience=20.0)).template is not None:
+            break
     yield world
     world.stop()
 

@@ -58,6 +58,9 @@ class Exchange:
     def orders(self, key: str, *, open_only: bool = False) -> list[dict[str, Any]]:
         return self._runner.run(self.process.orders(key, open_only=open_only))
 
+    def positions(self, key: str) -> list[dict[str, Any]]:
+        return self._runner.run(self.process.positions(key))
+
     def faults(self, kind: str, seconds: float = 0, **parameters: Any) -> None:
         self._runner.run(self.process.faults(kind, seconds, **parameters))
 
@@ -198,6 +201,13 @@ class World:
         pid = self.host_pid(account)
         os.kill(pid, number)
         return pid
+
+    def until(self, holds: Callable[[], bool], timeout: float = PATIENCE) -> None:
+        """Look again and again until something holds."""
+        deadline = self.system.clock.monotonic() + timeout
+        while not holds():
+            assert self.system.clock.monotonic() < deadline, f"it did not come about within {timeout} s"
+            threading.Event().wait(0.2)
 
     def until_order(self, account: str, order_id: str, *states: str, timeout: float = PATIENCE) -> Order:
         """The order once it is in one of the states."""

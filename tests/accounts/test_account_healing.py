@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from account_world import Exchange, World
-from aviary.actors.core.refusal import Unavailable
+from aviary.actors.core.refusal import NoAnswer, Unavailable
 from aviary.actors.messages.accounts import GetAccountBalances
 from aviary.actors.messages.portfolio import GetPortfolioState
+from aviary.actors.messages.trading import ClosePosition, ListPositions
 
 pytestmark = pytest.mark.whole
 
@@ -164,6 +165,8 @@ def test_orders_under_way_when_the_host_is_killed_are_each_on_the_exchange_at_mo
     assert sorted(resting) == sorted(known)
     answered = {answer.order_id for answer in placed if not isinstance(answer, Unavailable)}
     assert all(world.order(account, name).state in {"open", "failed"} for name in answered)
+    in_doubt = [answer.known for answer in placed if isinstance(answer, NoAnswer)]
+    assert all(known["order_id"] and known["state"] == "unresolved" for known in in_doubt)
 
 
 def test_an_exchange_that_is_down_is_said_to_be_and_comes_back_by_itself(
@@ -210,6 +213,47 @@ def test_what_lies_on_an_exchange_that_is_down_keeps_its_value_and_is_called_sta
     assert all(holding.value > 0 for holding in meanwhile.values())
     assert all(balance.stale for balance in balances["sandbox"].values())
     assert not any(holding.stale for holding in after)
+
+
+def test_what_was_known_last_is_told_for_the_whole_of_an_outage_by_whoever_lives_then(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    """Host and connector die while the exchange is down: what they had heard outlasts them."""
+    key = exchange.key()
+    address = world.connect(account, key, "sandbox_perpetual")
+    order = {"price": None, "order_type": "MARKET", "connector_name": "sandbox_perpetual"}
+    world.place(account, amount="0.02", **order)
+    wanted = ListPositions(account_names=(account,))
+    held = world.ask("trading", wanted).data
+    units = world.ask("portfolio", GetPortfolioState(account_names=(account,), refresh=True))
+    world.until(lambda: kept(world, account) == Decimal("0.02"))
+    phases = Phases(world, address)
+    exchange.faults("down", 60)
+    world.signal_host(account)
+    phases.wait_for("opening")
+
+    state = world.ask("portfolio", GetPortfolioState(account_names=(account,), refresh=False))
+    page = world.ask("trading", wanted)
+    with pytest.raises(Unavailable):
+        world.ask(
+            "trading",
+            ClosePosition(account_name=account, connector_name="sandbox_perpetual", trading_pair="BTC-USDT"),
+        )
+    exchange.clear_faults()
+
+    (before,), (after,) = units[account]["sandbox_perpetual"], state[account]["sandbox_perpetual"]
+    assert (before.stale, after.stale, after.units) == (False, True, before.units)
+    assert after.age > 0
+    assert [(one.side, one.amount, one.stale) for one in page.data] == [("LONG", Decimal("0.02"), True)]
+    assert page.data[0].age > 0
+    assert not held[0].stale
+    assert f"{account}/sandbox_perpetual" in page.unavailable
+
+
+def kept(world: World, account: str) -> Decimal | None:
+    """The amount of the position that was written down last."""
+    known = world.transact(lambda r: r.last_known.of(f"holdings/{account}/sandbox_perpetual"))
+    return next((Decimal(row["amount"]) for row in known.facts["positions"] or ()), None) if known else None
 
 
 def test_an_exchange_that_is_killed_and_started_again_finds_its_accounts_back(

@@ -150,6 +150,7 @@ def test_the_portfolio_in_the_released_form(desk: str, client: Client) -> None:
         "value": 1e5,
         "available_units": 1e5,
         "stale": False,
+        "age": 0.0,
     }
     shares = client("POST", "/portfolio/distribution", {"account_names": [desk]})[1]
     assert shares["token_count"] == len(state[desk]["sandbox"])
@@ -241,6 +242,15 @@ def test_a_secret_is_never_said_back(client: Client) -> None:
     status, answer = client("POST", "/accounts/add-credential/master_account/sandbox", body)
     assert status == 400
     assert "hush-hush" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("path", ["orders/search", "orders/active", "trades", "positions", "funding-payments"])
+def test_a_cursor_that_no_page_had_is_refused_by_name(client: Client, path: str) -> None:
+    for cursor in ("zzz", "0:", "-1", "1.5:x"):
+        status, answer = client("POST", f"/trading/{path}", {"cursor": cursor})
+
+        assert status == 400
+        assert "cursor" in answer["detail"]
 
 
 def test_pages_of_orders_follow_one_another(desk: str, client: Client) -> None:

@@ -106,3 +106,50 @@ def test_the_catalogue_knows_connectors_their_fields_rules_and_pairs(world: Worl
             world.ask(CATALOGUE, question(connector_name="nosuch"))
     with pytest.raises(NotFound, match="NO-SUCH"):
         world.ask(CATALOGUE, GetTradingRules(connector_name="sandbox", trading_pairs=("NO-SUCH",)))
+
+
+def test_a_mode_and_a_leverage_that_another_program_sets_are_noticed_by_the_next_request(
+    world: World, exchange: Exchange, account: str
+) -> None:
+    """Positions, their sides and what closes them are the exchange's, whoever changed what there."""
+    key = exchange.key()
+    where = {"connector_name": "sandbox_perpetual", "trading_pair": "BTC-USDT"}
+    world.connect(account, key, "sandbox_perpetual")
+    other = f"{account}-other"
+    world.connect(other, key, "sandbox_perpetual")
+    market = {"price": None, "order_type": "MARKET", "connector_name": "sandbox_perpetual"}
+
+    def mode(position_mode: str) -> None:
+        change = SetPositionMode(
+            account_name=other, connector_name="sandbox_perpetual", position_mode=position_mode
+        )
+        world.ask("trading", change)
+
+    def held() -> dict[str, tuple[Decimal, Decimal]]:
+        page = world.ask("trading", ListPositions(account_names=(account,)))
+        assert not page.unavailable
+        return {position.side: (position.amount, position.leverage) for position in page.data}
+
+    def books() -> dict[str, Decimal]:
+        return {row["side"]: Decimal(row["amount"]) for row in exchange.positions(key)}
+
+    mode("HEDGE")
+    world.place(account, side="SELL", amount="0.01", **market)
+    world.place(other, side="BUY", amount="0.02", **market)
+    world.ask("trading", SetLeverage(account_name=other, **where, leverage=7))
+
+    assert books() == {"LONG": Decimal("0.02"), "SHORT": Decimal("-0.01")}
+    assert held() == {"LONG": (Decimal("0.02"), Decimal(7)), "SHORT": (Decimal("0.01"), Decimal(7))}
+    with pytest.raises(Invalid, match="name the side"):
+        world.ask("trading", ClosePosition(account_name=account, **where))
+    world.ask("trading", ClosePosition(account_name=account, **where, side="LONG", amount="0.005"))
+    assert books() == {"LONG": Decimal("0.015"), "SHORT": Decimal("-0.01")}
+    world.ask("trading", ClosePosition(account_name=account, **where, side="SHORT"))
+    world.ask("trading", ClosePosition(account_name=account, **where))
+    assert (books(), held()) == ({}, {})
+
+    mode("ONEWAY")
+    world.place(account, side="SELL", amount="0.01", **market)
+    assert held() == {"SHORT": (Decimal("0.01"), Decimal(7))}
+    world.ask("trading", ClosePosition(account_name=account, **where))
+    assert (books(), held()) == ({}, {})

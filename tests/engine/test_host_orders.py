@@ -292,6 +292,22 @@ async def test_a_perpetual_position_is_opened_told_and_closed(perpetual: Host) -
     assert await perpetual.call("positions", connector_name=connector) == []
 
 
+async def test_what_became_of_a_setting_is_looked_up_or_told_to_be_unknown(
+    perpetual: Host, exchange: SandboxProcess, keys: dict[str, str]
+) -> None:
+    """It may have been set, so nobody is told that nothing was done."""
+    wanted = {"connector_name": "sandbox_perpetual", "trading_pair": PAIR}
+    await exchange.faults("answer_lost", seconds=30, key=keys["key"], count=1)
+    assert await perpetual.call("set_leverage", **wanted, leverage=7) == 7
+
+    await exchange.faults("http_5xx", seconds=30, key=keys["key"])
+    for method, change in (("set_leverage", {"leverage": 9}), ("set_position_mode", {"mode": "HEDGE"})):
+        with pytest.raises(PortRefusal, match="it may have been") as refused:
+            await perpetual.call(method, **wanted, **change)
+        assert refused.value.kind == "unknown"
+    await exchange.clear_faults()
+
+
 async def test_a_lost_answer_on_the_perpetual_market_is_unresolved_too(
     perpetual: Host, exchange: SandboxProcess, keys: dict[str, str]
 ) -> None:

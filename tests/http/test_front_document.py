@@ -40,6 +40,11 @@ GIVE = Row(
 )
 
 
+def named(schema: dict[str, Any]) -> str:
+    reference: str = schema["$ref"]
+    return reference.rpartition("/")[2]
+
+
 def references(value: Any) -> set[str]:
     match value:
         case dict():
@@ -66,10 +71,14 @@ def test_a_row_s_fields_are_where_they_are_sent() -> None:
 
 def test_a_decimal_is_sent_as_number_or_string_and_answered_as_a_number() -> None:
     document = document_of((GIVE,))
-    answer = document["paths"]["/pockets/{id}/coins"]["post"]["responses"]["201"]
+    operation = document["paths"]["/pockets/{id}/coins"]["post"]
+    sent = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["coin"]
+    answer = operation["responses"]["201"]["content"]["application/json"]["schema"]
+    schemas = document["components"]["schemas"]
 
     assert reply_of(GiveCoin) is Coin
-    assert answer["content"]["application/json"]["schema"]["properties"]["amount"]["type"] == "number"
+    assert schemas[named(sent)]["properties"]["amount"]["anyOf"][1]["type"] == "string"
+    assert schemas[named(answer)]["properties"]["amount"]["type"] == "number"
 
 
 class TakeCoin(Message["Coin"]):
@@ -86,7 +95,7 @@ def test_the_whole_body_may_be_one_field() -> None:
 
     assert body == {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Coin"}}},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Coin-Input"}}},
     }
 
 
@@ -123,7 +132,9 @@ def test_operations_have_names_of_their_own_and_references_lead_somewhere() -> N
     names = [operation["operationId"] for operation in operations]
 
     assert len(names) == len(set(names)) == len(ROWS)
-    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    known = {
+        f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in document["components"][kind]
+    }
     assert references(document) <= known
     declared = {tag["name"] for tag in document["tags"]}
     assert {tag for operation in operations for tag in operation["tags"]} <= declared

@@ -17,6 +17,7 @@ from aviary.actors.core.refusal import (
     DeadlineExceeded,
     Forbidden,
     Invalid,
+    NoAnswer,
     NotFound,
     Refusal,
     Rejected,
@@ -134,6 +135,19 @@ async def test_every_refusal_has_its_status(refusal: Refusal, status: int) -> No
 
         assert (got, body) == (status, {"detail": refusal.detail})
         assert ("Retry-After" in headers) is (status == 503)
+
+
+async def test_what_may_have_been_done_is_told_with_its_name_and_not_to_be_done_again() -> None:
+    def lose(_message: object) -> None:
+        raise NoAnswer("it may have been done", order_id="x1", state="unresolved")
+
+    _, spec = things(lose)
+    async with front_end(ROWS, spec) as front:
+        status, body, headers = await front.call("POST", "/things", json={"name": "a", "amount": "1"})
+
+        assert status == 504
+        assert body == {"detail": "it may have been done", "order_id": "x1", "state": "unresolved"}
+        assert "Retry-After" not in headers
 
 
 async def test_a_row_may_give_a_refusal_another_status() -> None:

@@ -6,7 +6,7 @@ from aviary.persistence import paging
 from aviary.persistence.fills import Fill
 from aviary.persistence.orders import DuplicateOrder, Order, OrderFilter
 from aviary.persistence.repositories import Repositories
-from aviary.persistence.values import cursor_of, place_of
+from aviary.persistence.values import UnknownCursor, cursor_of, place_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +56,21 @@ def test_an_id_is_used_once(records: Repositories) -> None:
 
     with pytest.raises(DuplicateOrder):
         records.orders.record_intent(an_order())
+
+
+def test_a_trade_between_two_orders_of_an_account_counts_once_in_each(records: Repositories) -> None:
+    for number, side in ((1, "BUY"), (2, "SELL")):
+        records.orders.record_intent(an_order(number, side=side))
+    bought = a_fill(1, "0.10")
+    sold = bought.model_copy(update={"client_order_id": "c-2", "side": "SELL"})
+
+    for fill in (bought, sold, bought, sold):
+        records.fills.record(fill, at=1.0)
+
+    for name in ("c-1", "c-2"):
+        order = records.orders.get("desk", "sandbox", name)
+        assert order is not None
+        assert (order.state, order.filled_amount) == ("filled", Decimal("0.10"))
 
 
 def test_an_id_may_be_used_again_by_another_account(records: Repositories) -> None:
@@ -163,9 +178,11 @@ def test_a_cursor_is_read_back_exactly(at: float, number: int) -> None:
     assert place_of(cursor_of(at, number)) == (at, number)
 
 
-@pytest.mark.parametrize("cursor", [None, "", "0:", "x:y", "1.0", "'; drop table orders"])
-def test_a_cursor_that_is_not_ours_means_the_first_page(cursor: str | None) -> None:
-    assert place_of(cursor) is None
+@pytest.mark.parametrize("cursor", ["0:", "x:y", "zzz", "1.0", "'; drop table orders"])
+def test_a_cursor_that_is_not_ours_is_told_from_the_first_page(cursor: str) -> None:
+    assert place_of(None) is place_of("") is None
+    with pytest.raises(UnknownCursor):
+        place_of(cursor)
 
 
 def test_a_fill_that_comes_before_its_order_is_counted_when_the_order_is_adopted(records: Repositories) -> None:

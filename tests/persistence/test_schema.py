@@ -7,11 +7,16 @@ import pytest
 from aviary.config.clock import FakeClock
 from aviary.persistence import tables
 from aviary.persistence.database import open_database
+from aviary.persistence.fills import Fill
 from aviary.persistence.migrations import MIGRATIONS, Migration, SchemaChanged, migrate
 from aviary.persistence.repositories import Repositories
 from kept_rows import a_bot
 
-RELEASED = {1: "bf530fa6a32cb5df1fb86eae8d50548b115b586452b930464bb01ae010a299c0"}
+RELEASED = {
+    1: "bf530fa6a32cb5df1fb86eae8d50548b115b586452b930464bb01ae010a299c0",
+    2: "8d64b5e52cec61dba068d6021b55d5a9eaf4f2a3c9004e1c240c1b36faaa30c5",
+    3: "7d8c85c8f1a18cfe4a5cf27f52827a325bff606b68ddc739105033cc8e13bc66",
+}
 
 
 def test_what_was_released_is_never_edited() -> None:
@@ -53,6 +58,27 @@ def test_two_servers_that_start_at_once_change_the_schema_once(
 
     assert sorted(applied) == [(), (), (), (later.number,)]
     assert "later" in database.get_tables()
+
+
+def test_fills_of_an_earlier_release_stay_and_both_sides_of_their_trades_may_be_kept(
+    database_url: str, tmp_path: Path
+) -> None:
+    database = open_database(database_url, tmp_path / "unused.sqlite")
+    with database.connection_context():
+        migrate(database, FakeClock(), MIGRATIONS[:1])
+        kept = Repositories(database)
+        where = {"account": "a", "connector": "s", "trading_pair": "BTC-USDT", "timestamp": 1.0}
+        terms = {"trade_id": "1", "side": "BUY", "amount": "1", "price": "1"}
+        bought, sold = (
+            Fill.model_validate({**where, **terms, "client_order_id": name}) for name in ("bought", "sold")
+        )
+        kept.fills.record(bought, at=1.0)
+
+        migrate(database, FakeClock())
+        for fill in (bought, sold, sold):
+            kept.fills.record(fill, at=2.0)
+
+        assert [len(kept.fills.of_order("a", "s", name)) for name in ("bought", "sold")] == [1, 1]
 
 
 def test_two_databases_are_open_in_one_process(tmp_path: Path) -> None:

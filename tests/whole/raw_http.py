@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
+from document import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +41,19 @@ def basic(username: str, password: str) -> str:
 WELCOME = basic("admin", "testpass")
 
 
+@cache
+def document_of(server: Server) -> Document:
+    """What a server says of itself."""
+    return Document(server.call("GET", "/openapi.json"))
+
+
 class Caller:
-    """Sends requests to one server over one connection."""
+    """Sends requests to one server over one connection. Every answer has to be one that the server's document tells."""
 
     def __init__(self, server: Server) -> None:
         self._host = urlsplit(server.client.url).netloc
         self._connection = HTTPConnection(self._host, timeout=TIMEOUT)
+        self._document = document_of(server)
 
     def send(
         self,
@@ -70,6 +79,9 @@ class Caller:
         answer = Answer(response.status, dict(response.headers.items()), text)
         if response.will_close:
             connection.close()
+        if method != "HEAD":
+            untold = self._document.mismatches(method, target, answer)
+            assert untold == []
         return answer
 
     def call(

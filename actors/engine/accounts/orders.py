@@ -21,6 +21,9 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState,
 MAX_MAGNITUDE = 30
 """Powers of ten beyond which an amount or a price is a mistake, whatever the token."""
 
+MODE_TIMEOUT = 4.0
+"""Seconds for the question after the position mode, which an order waits for if it was not told lately."""
+
 
 class Orders:
     """The order methods of an account host."""
@@ -59,7 +62,8 @@ class Orders:
         `order` has the rounded price and amount. Senseless arguments are refused as `invalid` before anything
         is sent.
         """
-        connector = self._connections.get(connector_name).connector
+        connection = self._connections.get(connector_name)
+        connector = connection.connector
         rule = _rule(connector, trading_pair)
         kind = _order_type(connector, order_type)
         if connector._order_tracker.fetch_order(client_order_id) is not None:  # noqa: SLF001
@@ -69,6 +73,11 @@ class Orders:
         if kind.is_limit_type():
             limit = connector.quantize_order_price(trading_pair, _number(price, "price"))
         extra = {} if position_action == "NIL" else {"position_action": _position(connector, position_action)}
+        deadline = asyncio.get_running_loop().time() + REQUEST_TIMEOUT
+        if connection.positions is not None:
+            with exchange_errors(connector_name):
+                async with asyncio.timeout(MODE_TIMEOUT):
+                    await connection.positions.need_mode()
         follow(connector, trading_pair)
         connector.start_tracking_order(
             order_id=client_order_id,
@@ -86,7 +95,7 @@ class Orders:
             connector._update_order_after_failure(client_order_id, trading_pair, ValueError(too_small))  # noqa: SLF001
             return {"outcome": "rejected", "text": too_small, "order": order_of(order)}
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
+            async with asyncio.timeout_at(deadline):
                 await connector._place_order_and_process_update(order=order, **extra)  # noqa: SLF001
         except REQUEST_ERRORS as error:
             words = definite_no(error)

@@ -20,6 +20,7 @@ from aviary.actors.engine.exchanges.announcements import Announcer
 from aviary.actors.engine.exchanges.catalogue import load, settings_of
 from aviary.actors.engine.exchanges.notation import balances_of, positions_of
 from aviary.actors.engine.exchanges.outcomes import REQUEST_ERRORS, OutcomeUnknown, definite_no, error_text
+from aviary.actors.engine.exchanges.positions import PositionBook
 from aviary.config.clock import Clock
 from hummingbot.client.config.config_helpers import get_connector_class
 from hummingbot.connector.exchange_py_base import ExchangePyBase
@@ -55,6 +56,7 @@ class Connection:
         self.user_stream: Any = None
         self.last_sent: dict[str, bytes] = {}
         self.status_sent_at = 0.0
+        self.positions = PositionBook(connector) if self.perpetual else None
 
     @property
     def perpetual(self) -> bool:
@@ -143,8 +145,10 @@ class Connections:
         all_ready = True
         for connection in self._open.values():
             _catch_up_after_reconnection(connection)
-            self._send_if_changed(connection, "balance", {"balances": balances_of(connection.connector)})
-            if connection.perpetual:
+            # What was not asked for yet is not known to be nothing.
+            if connection.connector._account_balances:  # noqa: SLF001 - no public way
+                self._send_if_changed(connection, "balance", {"balances": balances_of(connection.connector)})
+            if connection.positions is not None and connection.positions.known:
                 positions = {"positions": positions_of(connection.connector)}
                 self._send_if_changed(connection, "position", positions)
             status = self._status(connection)
@@ -301,3 +305,18 @@ def exchange_errors(connector_name: str) -> Iterator[None]:
             raise PortRefusal("rejected", words) from error
         detail = f"{connector_name} did not answer: {error_text(error)}"
         raise PortRefusal("unavailable", detail, retry_after=2.0) from error
+
+
+@contextmanager
+def exchange_changes(connector_name: str, what: str) -> Iterator[None]:
+    """Turns a failed request to change `what` into a refusal: `rejected`, or `unknown` as it may have been done."""
+    try:
+        yield
+    except PortRefusal:
+        raise
+    except REQUEST_ERRORS as error:
+        words = definite_no(error)
+        if words is not None:
+            raise PortRefusal("rejected", words) from error
+        detail = f"{connector_name} did not say whether {what} was set; it may have been: {error_text(error)}"
+        raise PortRefusal("unknown", detail) from error

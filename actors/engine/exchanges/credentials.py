@@ -92,7 +92,9 @@ async def ensure_password(password: str, account_dir: str) -> None:
     if not path.is_file():
         manager = ETHKeyFileSecretManger(password)
         word = PASSWORD_VERIFICATION_WORD
-        await asyncio.to_thread(replace_file, path, await asyncio.to_thread(manager.encrypt_secret_value, word, word))
+        await asyncio.to_thread(
+            replace_file, path, await asyncio.to_thread(manager.encrypt_secret_value, word, word)
+        )
 
 
 def validated(connector_name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -126,4 +128,3 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
 def credential_path(account_dir: str, connector_name: str) -> Path:
     """Where a connector's credential is kept."""
     return Path(account_dir) / "connectors" / f"{connector_name}.yml"
-

@@ -62,11 +62,20 @@ def error_text(error: BaseException) -> str:
 
 def plain_words(text: str) -> str:
     """The exchange's message, out of the answer that hummingbot hands on as the text of a Python object."""
+    return str(_object(text).get("msg") or text)
+
+
+def undecided(text: str) -> bool:
+    """Whether an answer of that kind leaves open what became of the request."""
+    return _object(text).get("code") in UNDECIDED_CODES
+
+
+def _object(text: str) -> dict[Any, Any]:
     try:
         answer = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-    return str(answer.get("msg") or text) if isinstance(answer, dict) else text
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _json(text: str) -> Any:
