@@ -133,7 +133,9 @@ def test_operations_have_names_of_their_own_and_references_lead_somewhere() -> N
 
     assert len(names) == len(set(names)) == len(ROWS)
     known = {
-        f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in document["components"][kind]
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses")
+        for name in document["components"][kind]
     }
     assert references(document) <= known
     declared = {tag["name"] for tag in document["tags"]}
