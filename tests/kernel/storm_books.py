@@ -141,8 +141,11 @@ class Books:
 
 
 @contextmanager
-def kept_books() -> Iterator[Books]:
-    """Watch every envelope that is made within, from whatever thread."""
+def kept_books(thread: int | None = None) -> Iterator[Books]:
+    """Watch every envelope that is made within, by this thread or by all of them.
+
+    A system in one thread may have neighbours in others: what tests of other rooms keep for the whole session.
+    """
     books = Books()
     place: Any = Envelope.__dict__["place"]
     make, note_dead = Envelope.__init__, Ledger.dead_letter
@@ -158,7 +161,8 @@ def kept_books() -> Iterator[Books]:
 
     def made(envelope: Envelope, *args: Any, **more: Any) -> None:
         make(envelope, *args, **more)
-        books.made(envelope)
+        if thread is None or threading.get_ident() == thread:
+            books.made(envelope)
 
     def dead_letter(ledger: Ledger, address: str, envelope: Envelope, why: str) -> None:
         books.died(envelope, why)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -608,7 +609,7 @@ def storm(seed: int) -> Iterator[Storm]:
     try:
         with (
             patch.object(loop_life, "MAX_DEFERRED", MAX_DEFERRED),
-            kept_books() as books,
+            kept_books(threading.get_ident()) as books,
             Simulation(seed, shuffle=True) as sim,
         ):
             yield Storm(sim, seed, books)

@@ -4,14 +4,17 @@
 """
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from aviary.actors.core.envelope import Envelope
 from aviary.actors.core.message import Message
 from aviary.actors.core.simulation import Simulation
 from aviary.supervisors.messages import TerminateChild
 from aviary.supervisors.spec import SupervisorSpec
-from kernel_stage import Player, Stage
+from kernel_stage import Note, Player, Stage
 from storm_of_faults import record_of, storm
 
 SEEDS = 60
@@ -21,6 +24,22 @@ SEEDS = 60
 def test_after_any_storm_everything_runs_again_and_nothing_was_lost_or_doubled(seed: int) -> None:
     with storm(seed) as blowing:
         blowing.run()
+
+
+def test_a_storm_s_books_are_its_own() -> None:
+    stop = threading.Event()
+
+    def live_beside_it() -> None:
+        while not stop.is_set():
+            Envelope(Note())
+
+    with ThreadPoolExecutor(1) as neighbour:
+        neighbour.submit(live_beside_it)
+        try:
+            with storm(3) as blowing:
+                blowing.run()
+        finally:
+            stop.set()
 
 
 def test_a_seed_makes_a_storm_repeatable() -> None:
