@@ -42,6 +42,7 @@ class Deployments:
         self._branch = branch
         self._folders = folders
         self._strategies = strategies
+        self._named_at = 0
 
     async def deploy_controllers(self, message: DeployControllers) -> dict[str, Any]:
         """A bot that runs saved controllers under the shipped loader."""
@@ -128,8 +129,9 @@ class Deployments:
     def _name(self, wanted: str, *, exact: bool) -> str:
         if exact:
             return wanted
-        moment = datetime.fromtimestamp(self._bots.actor.clock.now(), UTC)
-        return f"{wanted}-{moment:%Y%m%d-%H%M%S}"
+        # Of two deployments within a second the later one counts as the next second's.
+        self._named_at = max(int(self._bots.actor.clock.now()), self._named_at + 1)
+        return f"{wanted}-{datetime.fromtimestamp(self._named_at, UTC):%Y%m%d-%H%M%S}"
 
     @staticmethod
     def _spec(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from aviary.actors.core.message import Message, Value
 from aviary.actors.messages.names import ConnectorName, TradingPair
 from aviary.actors.messages.trading import Names
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 SLOW = 60.0
 """Seconds that a question may take: several sources may have to be asked, and a host to start first."""
@@ -90,6 +90,8 @@ class SetRateConfig(Message[RateConfigChanged]):
 
     `Invalid` for an unknown source, or if nothing is named.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rate_oracle_source": {"name": "sandbox"}}]})
 
     handler_limit = SLOW
 
