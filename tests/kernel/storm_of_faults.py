@@ -58,8 +58,9 @@ from storm_citizens import (
 STORM = 20.0
 """Virtual seconds of faults."""
 
-CALM = 90.0
-"""Virtual seconds after which everything runs again: deaf tasks, hung handlers, the longest backoff, some stops."""
+CALM = 300.0
+"""Virtual seconds after which everything runs again: deaf tasks, hung handlers, some stops, and the longest backoff for
+each of a mailbox's messages that ends a life."""
 
 WATCH = 20.0
 """Virtual seconds in which everybody is seen to do its duty in the end."""
