@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SOCKET_PATH_LIMIT = 100
-"""Characters that a socket's path may have; the kernel's limit is 107."""
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -12,9 +12,6 @@ from typing import Literal
 from aviary.config.files import replace_file
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-ENV_FILE_MODE = 0o600
-"""Only the owner may read the file that holds the passwords."""
-
 
 class SettingsError(Exception):
     """A setting that can't be used; the text names it and never shows its value."""

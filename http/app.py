@@ -159,13 +159,12 @@ def authentication(basic_auth: BasicAuth, open_routes: frozenset[tuple[str, str]
         header = request.headers.get("Authorization")
         if header is None or header.partition(" ")[0].lower() != "basic":
             return refuse(401, "Not authenticated", {"WWW-Authenticate": "Basic"})
-        credentials = from_header(header)
-        wait = basic_auth.wait_for(remote, credentials)
+        wait = basic_auth.wait_for(remote)
+        if basic_auth.lets_in(remote, from_header(header)):
+            return await handler(request)
         if wait > 0:
             return refuse(429, "Too many failed logins", {"Retry-After": str(math.ceil(wait))})
-        if not basic_auth.lets_in(remote, credentials):
-            return refuse(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
-        return await handler(request)
+        return refuse(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
 
     return authenticate
 

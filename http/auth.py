@@ -108,22 +108,20 @@ class BasicAuth:
 
     def lets_in(self, remote: str, credentials: Credentials | None) -> bool:
         """Whether these are the right ones, from an address that may still try; a wrong try is counted and logged."""
-        if self._is_held(remote, credentials):
-            return True
-        if self.wait_for(remote, credentials) > 0:
+        held = remote in self._holders
+        if not held and self.wait_for(remote) > 0:
             return False
-        self._compared_at = self._clock.monotonic()
+        if not held:
+            self._compared_at = self._clock.monotonic()
         right = self.admits(credentials)
-        if right:
-            _remember(self._holders, remote, None)
-        else:
+        if not right:
             self._note_failure(remote, credentials)
+        elif not held:
+            _remember(self._holders, remote, None)
         return right
 
-    def wait_for(self, remote: str, credentials: Credentials | None) -> float:
-        """Seconds until these would be compared; 0 for most."""
-        if self._is_held(remote, credentials):
-            return 0.0
+    def wait_for(self, remote: str) -> float:
+        """Seconds until a login from an address that holds none would be compared; 0 for most."""
         now = self._clock.monotonic()
         wrong = self._wrong.get(remote)
         if wrong is not None and len(wrong) >= GUESSES:
@@ -133,9 +131,6 @@ class BasicAuth:
         if len(self._guesses) == GUESSES_IN_ALL and now - self._guesses[0] < WINDOW:
             return max(0.0, self._compared_at + PACE - now)
         return 0.0
-
-    def _is_held(self, remote: str, credentials: Credentials | None) -> bool:
-        return remote in self._holders and self.admits(credentials)
 
     def _note_failure(self, remote: str, credentials: Credentials | None) -> None:
         """Count a wrong login. Of what was sent only the name and a salted digest are kept."""

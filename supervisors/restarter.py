@@ -17,8 +17,8 @@ class TreeRestarter:
     async def restart(self, address: str, asker: str) -> None:
         """Start it, or stop and start it. Raises `NotFound`, `Conflict`, `Unavailable`.
 
-        The supervisor does both by one message: whoever asks may be what is restarted, or below it. Such an
-        asker does not wait for its own end.
+        The supervisor does both by one message: whoever asks may be what is restarted, and does not wait for its own
+        end.
         """
         cell = self._system.cell(address)
         if cell is None:
@@ -26,7 +26,7 @@ class TreeRestarter:
         if cell.parent is None:
             raise Conflict(f"{address} is the root: restart the server")
         order = RenewChild(name=address.rsplit("/", 1)[-1])
-        if asker == address or asker.startswith(f"{address}/"):
+        if asker == address:
             self._system.tell(cell.parent, order)
         else:
             await self._system.ask(cell.parent, order, timeout=TIMEOUT)

@@ -10,6 +10,7 @@ from typing import Any
 
 from aviary.actors.core.refusal import Invalid, NotFound
 from aviary.actors.strategies.files import write_yaml
+from aviary.config.files import replace_file
 
 SECRETS = (Path("conf/connectors"), Path("conf/.password_verification"))
 """What a bot needs and an archive must not have."""
@@ -54,8 +55,7 @@ class BotFolders:
         for part in ("conf/connectors", "conf/scripts", "conf/controllers", "data", "logs"):
             (draft / part).mkdir(parents=True)
         for credential in needed_credentials(account, spec):
-            shutil.copyfile(credential, draft / "conf" / "connectors" / credential.name)
-            (draft / "conf" / "connectors" / credential.name).chmod(0o600)
+            replace_file(draft / "conf" / "connectors" / credential.name, credential.read_bytes(), durable=False)
         shutil.copyfile(account / ".password_verification", draft / "conf" / ".password_verification")
         for file in ("conf_client.yml", "conf_fee_overrides.yml", "hummingbot_logs.yml"):
             if (account / file).exists():
@@ -90,10 +90,7 @@ class BotFolders:
             source = self.account(account) / "connectors" / f"{connector}.yml"
             target = self.of(name) / "conf" / "connectors" / source.name
             if source.exists() and not target.exists():
-                draft = target.with_name(f".{target.name}.new")
-                shutil.copyfile(source, draft)
-                draft.chmod(0o600)
-                draft.rename(target)
+                replace_file(target, source.read_bytes())
 
     def config(self, name: str, stem: str) -> Path:
         """The configuration that a controller of the bot runs by."""

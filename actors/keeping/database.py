@@ -59,8 +59,8 @@ def _fitting() -> Iterator[None]:
         raise Invalid(f"the database can't hold that: {str(error).partition(chr(10))[0]}") from error
 
 
-class Database(ThreadActor):
-    """Runs transactions one after another on its own thread; one that fails is undone."""
+class _Connected(ThreadActor):
+    """Has a connection to the database, on its own thread."""
 
     keeps_nothing = True
 
@@ -69,6 +69,15 @@ class Database(ThreadActor):
         self._url = url
         self._path = path
         self._database: peewee.Database | None = None
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        if self._database is not None and not self._database.is_closed():
+            self._database.close()
+
+
+class Database(_Connected):
+    """Runs transactions one after another on its own thread; one that fails is undone."""
 
     def prepare(self) -> None:
         """Only begin: what needs a database that is away waits for it, and nothing else does."""
@@ -144,11 +153,6 @@ class Database(ThreadActor):
         self.degrade(answer)
         return Unavailable(answer, RETRY_AFTER)
 
-    def release(self) -> None:
-        """Close this thread's connection."""
-        if self._database is not None and not self._database.is_closed():
-            self._database.close()
-
 
 class DatabaseInspector(ThreadActor):
     """Reads the whole SQLite file at each start and once a day, on a connection of its own; sooner while it is damaged.
@@ -207,16 +211,8 @@ class DatabaseInspector(ThreadActor):
             self.system.alarms.clear(DAMAGE_ALARM)
 
 
-class DatabaseReader(ThreadActor):
+class DatabaseReader(_Connected):
     """One of the readers: a connection and a thread of its own, so that a long search holds nobody up."""
-
-    keeps_nothing = True
-
-    def __init__(self, url: str | None, path: Path) -> None:
-        super().__init__()
-        self._url = url
-        self._path = path
-        self._database: peewee.Database | None = None
 
     def prepare(self) -> None:
         """Open a connection."""
@@ -238,11 +234,6 @@ class DatabaseReader(ThreadActor):
                     raise Unavailable(told, RETRY_AFTER) from damage
             case _:
                 return super().receive(message)
-
-    def release(self) -> None:
-        """Close this thread's connection."""
-        if self._database is not None and not self._database.is_closed():
-            self._database.close()
 
 
 READERS = ("database-reader-1", "database-reader-2")

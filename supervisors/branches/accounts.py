@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aviary.actors.core.refusal import Conflict, NotFound
 from aviary.supervisors.backoff import MONEY, Backoff
-from aviary.supervisors.messages import DeleteChild, StartChild, TerminateChild
+from aviary.supervisors.branches.asking import have, have_no_more
 from aviary.supervisors.spec import ChildSpec, SupervisorSpec
 from aviary.supervisors.supervisor import SUPERVISOR_SETTINGS, Supervisor
 
@@ -21,8 +20,8 @@ HOST = Backoff(first=0.05, factor=4.0, cap=30.0)
 
 HOST_NAME = "host"
 
-STOP_TIMEOUT = 30.0
-"""Seconds an account has to stop."""
+TIMEOUT = 30.0
+"""Seconds an account has to start or to stop."""
 
 
 class SupervisedAccounts:
@@ -48,31 +47,17 @@ class SupervisedAccounts:
         child = ChildSpec(
             account, lambda: Supervisor(spec), kind="supervisor", settings=SUPERVISOR_SETTINGS, backoff=MONEY
         )
-        await self._start(self._branch, child)
+        await have(self._system, self._branch, child, TIMEOUT)
 
     async def stop_account(self, account: str) -> None:
         """Stop an account and all that is under it."""
-        await self._stop(self._branch, account, keeps_spec=False)
+        await have_no_more(self._system, self._branch, account, TIMEOUT)
 
     async def start_connector(self, account: str, connector: str) -> None:
         """Start the actor of a credential; again does no harm."""
         child = ChildSpec(connector, lambda: self._connector(account, connector), backoff=MONEY)
-        await self._start(f"{self._branch}/{account}", child)
+        await have(self._system, f"{self._branch}/{account}", child, TIMEOUT)
 
     async def stop_connector(self, account: str, connector: str) -> None:
         """Stop the actor of a credential."""
-        await self._stop(f"{self._branch}/{account}", connector, keeps_spec=True)
-
-    async def _start(self, supervisor: str, child: ChildSpec) -> None:
-        try:
-            await self._system.ask(supervisor, StartChild(spec=child), timeout=STOP_TIMEOUT)
-        except Conflict:
-            return
-
-    async def _stop(self, supervisor: str, name: str, *, keeps_spec: bool) -> None:
-        try:
-            await self._system.ask(supervisor, TerminateChild(name=name), timeout=STOP_TIMEOUT)
-            if keeps_spec:
-                await self._system.ask(supervisor, DeleteChild(name=name), timeout=STOP_TIMEOUT)
-        except NotFound:
-            return
+        await have_no_more(self._system, f"{self._branch}/{account}", connector, TIMEOUT, keeps_spec=True)

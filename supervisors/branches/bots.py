@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from aviary.actors.core.actor import Actor
 from aviary.actors.core.cell import CellSettings
-from aviary.actors.core.refusal import NotFound
 from aviary.actors.core.system import System
 from aviary.supervisors.backoff import BOT, Backoff
-from aviary.supervisors.messages import DeleteChild, StartChild, TerminateChild
+from aviary.supervisors.branches.asking import have_no_more
+from aviary.supervisors.messages import StartChild
 from aviary.supervisors.spec import ChildSpec
 
 SUPERVISOR = "bots"
@@ -41,8 +41,4 @@ class SupervisedBots:
 
     async def remove_bot(self, name: str) -> None:
         """Remove the actor; its process, if any, is left alone."""
-        for message in (TerminateChild(name=name), DeleteChild(name=name)):
-            try:
-                await self._system.ask(SUPERVISOR, message, timeout=TIMEOUT)
-            except NotFound:
-                return
+        await have_no_more(self._system, SUPERVISOR, name, TIMEOUT)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from aviary.actors.core.actor import Actor
 from aviary.actors.core.cell import CellSettings
-from aviary.actors.core.refusal import Conflict
 from aviary.actors.core.system import System
 from aviary.actors.messages.executors import EXECUTORS
 from aviary.supervisors.backoff import Backoff
-from aviary.supervisors.messages import StartChild
+from aviary.supervisors.branches.asking import have
 from aviary.supervisors.spec import ChildSpec
 
 TIMEOUT = 30.0
@@ -37,7 +36,4 @@ class SupervisedExecutors:
             backoff=EXECUTOR,
             settings=SETTINGS,
         )
-        try:
-            await self._system.ask(EXECUTORS, StartChild(spec=spec), timeout=TIMEOUT)
-        except Conflict:
-            return
+        await have(self._system, EXECUTORS, spec, TIMEOUT)

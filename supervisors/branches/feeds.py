@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 from aviary.actors.core.address import Address
 from aviary.actors.core.cell import CellSettings
-from aviary.actors.core.refusal import Conflict, NotFound
 from aviary.actors.core.system import System
 from aviary.actors.markets.feed import PATIENCE, Feed, Patience
 from aviary.actors.messages.feeds import FEEDS, FeedKey, FeedKind
 from aviary.supervisors.backoff import FEED
-from aviary.supervisors.messages import StartChild, TerminateChild
+from aviary.supervisors.branches.asking import have, have_no_more
 from aviary.supervisors.spec import ChildSpec
 
 TIMEOUT = 10.0
@@ -36,15 +35,8 @@ class SupervisedFeeds:
             backoff=FEED,
             settings=SETTINGS,
         )
-        try:
-            await self._system.ask(FEEDS, StartChild(spec=spec), timeout=TIMEOUT)
-        except Conflict:
-            return
+        await have(self._system, FEEDS, spec, TIMEOUT)
 
     async def stop(self, key: FeedKey) -> bool:
         """Stop a feed; whether it ran."""
-        try:
-            await self._system.ask(FEEDS, TerminateChild(name=key.name), timeout=TIMEOUT)
-        except NotFound:
-            return False
-        return True
+        return await have_no_more(self._system, FEEDS, key.name, TIMEOUT)

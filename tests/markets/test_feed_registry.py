@@ -252,7 +252,7 @@ def test_after_any_storm_of_faults_every_wanted_feed_is_open_exactly_once(seed: 
 
 @given(
     kind=st.sampled_from(["order_book", "trades", "candles", "ticker", "funding"]),
-    connector=st.from_regex(r"[A-Za-z0-9_.-]{1,60}", fullmatch=True),
+    connector=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", fullmatch=True),
     pair=st.from_regex(r"[A-Za-z0-9.:_$]{1,40}-[A-Za-z0-9.:_$]{1,40}", fullmatch=True),
 )
 def test_a_feed_is_known_by_its_address_whatever_its_exchange_calls_the_pair(

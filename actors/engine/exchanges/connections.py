@@ -7,7 +7,7 @@ starts its streams when it answers and starts them over after an outage.
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -327,31 +327,23 @@ def _own_errors(connector_name: str) -> Iterator[None]:
         raise PortRefusal("invalid", detail) from error
 
 
-@contextmanager
-def exchange_errors(connector_name: str) -> Iterator[None]:
+def exchange_errors(connector_name: str) -> AbstractContextManager[None]:
     """Turns a failed request to the exchange into a refusal: `rejected` or `unavailable`."""
-    try:
-        yield
-    except PortRefusal:
-        raise
-    except REQUEST_ERRORS as error:
-        words = definite_no(error)
-        if words is not None:
-            raise PortRefusal("rejected", words) from error
-        detail = f"{connector_name} did not answer: {error_text(error)}"
-        raise PortRefusal("unavailable", detail, retry_after=2.0) from error
+    return _told(lambda words: PortRefusal("unavailable", f"{connector_name} did not answer: {words}", retry_after=2.0))
+
+
+def exchange_changes(connector_name: str, what: str) -> AbstractContextManager[None]:
+    """Turns a failed request to change `what` into a refusal: `rejected`, or `unknown` as it may have been done."""
+    silent = f"{connector_name} did not say whether {what} was set; it may have been"
+    return _told(lambda words: PortRefusal("unknown", f"{silent}: {words}"))
 
 
 @contextmanager
-def exchange_changes(connector_name: str, what: str) -> Iterator[None]:
-    """Turns a failed request to change `what` into a refusal: `rejected`, or `unknown` as it may have been done."""
+def _told(silence: Callable[[str], PortRefusal]) -> Iterator[None]:
     try:
         yield
     except PortRefusal:
         raise
     except REQUEST_ERRORS as error:
         words = definite_no(error)
-        if words is not None:
-            raise PortRefusal("rejected", words) from error
-        detail = f"{connector_name} did not say whether {what} was set; it may have been: {error_text(error)}"
-        raise PortRefusal("unknown", detail) from error
+        raise (silence(error_text(error)) if words is None else PortRefusal("rejected", words)) from error
