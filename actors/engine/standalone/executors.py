@@ -199,7 +199,7 @@ class Executors:
         return self._status(running)
 
     async def executor_status(self, executor_id: str) -> dict[str, Any]:
-        """`{"life", "report", "ended", "lines"}`: all the server should have heard; refused as `not_found`."""
+        """`{"life", "report", "ended"}`: all the server should have heard but for log lines; refused as `not_found`."""
         running = self._get(executor_id)
         self._look(running)
         return self._status(running)
